@@ -1,0 +1,145 @@
+"""RFC 9068, JWT access tokens: made here, verified here, without a database round trip.
+
+The rule: the algorithm is ours, the type is at+jwt, issuer and audience are exact, and deny on doubt.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+from uuid import UUID
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from sqlalchemy.exc import SQLAlchemyError
+
+from auth.claims import Claims
+from auth.signing import ALGORITHM, SigningKeys
+from phr.core.errors import DomainError, Issue, Reason
+
+TYPE = "at+jwt"
+SKEW = timedelta(seconds=5)
+LARGEST = 8192
+REMEMBERED = 4096
+RELOAD_EVERY = timedelta(seconds=10)
+
+
+def audience(issuer: str) -> str:
+    """The resource server of this installation: its FHIR base."""
+    return f"{issuer}/fhir"
+
+
+def mint(issuer: str, signing: SigningKeys, claims: Claims, now: datetime) -> str:
+    """Sign an access token (RFC 9068 §2.2) with the private claims `kind`, `patient` and `grant`."""
+    kid, key = signing.signer(now)
+    payload: dict[str, Any] = {
+        "iss": issuer,
+        "aud": audience(issuer),
+        "sub": claims.subject,
+        "client_id": claims.client,
+        "scope": " ".join(claims.scopes),
+        "jti": claims.jti,
+        "iat": int(now.timestamp()),
+        "exp": int(claims.expires.timestamp()),
+        "kind": claims.kind,
+    }
+    if claims.record is not None:
+        payload["patient"] = claims.record
+    if claims.grant is not None:
+        payload["grant"] = claims.grant
+    return jwt.encode({"alg": ALGORITHM, "typ": TYPE, "kid": kid}, payload, key, algorithms=[ALGORITHM])
+
+
+class Verifier:
+    """Verifies bearer tokens. Remembers the last few thousand by SHA-256; expiry is checked at every use."""
+
+    __slots__ = ("_issuer", "_lock", "_reload_after", "_remembered", "_signing")
+
+    def __init__(self, issuer: str, signing: SigningKeys) -> None:
+        self._issuer = issuer
+        self._signing = signing
+        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+        self._reload_after = datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def verify(self, bearer: str, now: datetime) -> Claims:
+        """The claims of a token (RFC 9068 §4). Raises DomainError(UNAUTHENTICATED), always the same one.
+
+        Whether the token was revoked is for the caller to check, with `auth.tables.revoked_token`.
+        """
+        if len(bearer) > LARGEST:
+            raise _refused()
+        digest = hashlib.sha256(bearer.encode(errors="replace")).digest()
+        with self._lock:
+            known = self._remembered.get(digest)
+            if known is not None:
+                self._remembered.move_to_end(digest)
+        if known is None:
+            try:
+                known = self._judge(bearer, now)
+            except SQLAlchemyError as error:
+                raise DomainError(Reason.UNAVAILABLE) from error
+            except (JoseError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+                raise _refused() from error
+            with self._lock:
+                self._remembered[digest] = known
+                if len(self._remembered) > REMEMBERED:
+                    self._remembered.popitem(last=False)
+        if known.expires <= now:
+            raise _refused()
+        return known
+
+    def _judge(self, bearer: str, now: datetime) -> Claims:
+        encoded = bearer.encode("ascii")
+        kid = jws.extract_compact(encoded).headers().get("kid")
+        key = self._signing.verifier(kid, now)
+        if key is None and self._may_reload(now):
+            self._signing.load(now)
+            key = self._signing.verifier(kid, now)
+        if key is None:
+            raise ValueError("unknown key")
+        token = jws.deserialize_compact(encoded, key, algorithms=[ALGORITHM])
+        # RFC 9068 §4: "MUST verify that the 'typ' header value is 'at+jwt' or 'application/at+jwt'".
+        if str(token.headers().get("typ")).lower().removeprefix("application/") != TYPE:
+            raise ValueError("typ")
+        return self._claims(json.loads(token.payload or b""), now)
+
+    def _claims(self, payload: Mapping[str, Any], now: datetime) -> Claims:
+        issued = datetime.fromtimestamp(payload["iat"], UTC)
+        begins = datetime.fromtimestamp(payload.get("nbf", payload["iat"]), UTC)
+        if max(issued, begins) > now + SKEW:
+            raise ValueError("from the future")
+        if payload["iss"] != self._issuer or payload["aud"] != audience(self._issuer):
+            raise ValueError("iss or aud")
+        grant, record = payload.get("grant"), payload.get("patient")
+        return Claims(
+            client=_text(payload["client_id"]),
+            kind=_text(payload["kind"]),
+            subject=_text(payload["sub"]),
+            record=None if record is None else _text(record),
+            scopes=tuple(_text(payload["scope"]).split()),
+            jti=str(UUID(payload["jti"])),
+            grant=None if grant is None else str(UUID(grant)),
+            expires=datetime.fromtimestamp(payload["exp"], UTC),
+        )
+
+    def _may_reload(self, now: datetime) -> bool:
+        """A forged kid costs one query every RELOAD_EVERY, not one each."""
+        with self._lock:
+            if now < self._reload_after:
+                return False
+            self._reload_after = now + RELOAD_EVERY
+            return True
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("not a text")
+    return value
+
+
+def _refused() -> DomainError:
+    return DomainError(Reason.UNAUTHENTICATED, Issue("login", "The access token is missing, invalid or expired."))

@@ -1,0 +1,1 @@
+"""Who may see what: readers, the policy, the keyring and the journal."""

@@ -1,0 +1,263 @@
+"""One request's access: the reader, what they may look through, and the entry it leaves in the journal.
+
+Two ways only. `see` runs one statement that checks the facts, reads through the lens and writes the journal entry,
+all or nothing. `act` is a transaction: facts locked, any number of lensed statements and writes, one entry at the
+end. Neither gives a row without its entry.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    Integer,
+    SmallInteger,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    not_,
+    select,
+)
+
+from auth.scopes import Scope
+from auth.tables import client, revoked_token
+from fhir.lens import Binder, Lens, Statement
+from fhir.predicate import And, Everything, equals_any
+from fhir.record import COMMONS, RecordKeys, bucket_of
+from fhir.stored import Keyring
+from fhir.tables import ID, record
+from fhir.view import BLIND as BLIND_LENS
+from fhir.view import View
+from phr.access.installation import Installation, OpenedRecord
+from phr.access.journal import Entry, Note, Tag, chain_of_client, trail
+from phr.access.reader import Citizen, Reader, identity
+from phr.access.scope import narrowing
+from phr.access.sight import BLIND, Because, Facts, Sight, commons_sight, sight
+from phr.core.database import Session, Shapes, compile_query
+from phr.core.errors import DomainError, Issue, Reason, absent
+from phr.core.vault import Wrapped
+
+_SHAPES = Shapes()
+_TRIES = 3
+
+
+def _holding() -> Any:
+    """The token is not revoked (itself or its grant), its client not disabled."""
+    revoked = exists().where(equals_any(revoked_token.c.jti, bindparam("g_tokens", type_=ARRAY(Uuid))))
+    disabled = exists().where(and_(client.c.id == bindparam("g_client", type_=String()), client.c.disabled))
+    return and_(not_(revoked), not_(disabled))
+
+
+def _own() -> Any:
+    return and_(
+        record.c.bucket == bindparam("g_bucket", type_=SmallInteger()),
+        record.c.id == bindparam("g_record", type_=ID),
+    )
+
+
+def _gate(in_record: bool) -> CTE:
+    """One row if what the decision rested on still holds: the token, and the record's rights unchanged."""
+    if not in_record:
+        return select(literal(1).label("open")).where(_holding()).cte("gate")
+    rights = record.c.rights == bindparam("g_rights", type_=Integer())
+    still = and_(_own(), rights, record.c.closed.is_(None), _holding())
+    return select(literal(1).label("open")).select_from(record).where(still).cte("gate")
+
+
+_FACTS = select(record.c.rights, record.c.kek, record.c.wrapped, record.c.closed).where(_own())
+_FACTS_READ = compile_query(_FACTS)
+_FACTS_LOCKED = compile_query(_FACTS.with_for_update(read=True))
+_TOKEN = compile_query(select(_holding().label("holding")))
+_TRAIL = compile_query(
+    select(literal(1)).add_cte(
+        trail(select(func.unnest(bindparam("j_resources", type_=ARRAY(String))).label("resource")))
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A reader at the door, with their scopes and the moment. `tokens`: what a revocation would name."""
+
+    installation: Installation
+    reader: Reader
+    scopes: tuple[Scope, ...]
+    tokens: tuple[UUID, ...]
+    now: datetime
+
+    def decide(self, opened: OpenedRecord | None, verb: str | None) -> tuple[View, Sight]:
+        """The decision, as a view: the policy's predicate AND the scopes', and the keys of what it opened."""
+        narrow = Everything() if verb is None else narrowing(self.scopes, self.reader, verb)
+        commons = Lens(And((commons_sight(self.reader).predicate, narrow)))
+        keys = {COMMONS: self.installation.commons}
+        if opened is None:
+            return View(None, BLIND_LENS, commons, Keyring(keys)), commons_sight(self.reader)
+        decision = sight(self.reader, self._facts(opened), self.now)
+        if decision is BLIND:
+            return View(opened.keys.record, BLIND_LENS, commons, Keyring(keys)), decision
+        keys[opened.keys.record] = opened.keys
+        inside = Lens(And((decision.predicate, narrow)))
+        return View(opened.keys.record, inside, commons, Keyring(keys)), decision
+
+    def _facts(self, opened: OpenedRecord) -> Facts:
+        author = opened.keys.hashed(identity(self.reader))
+        name = opened.keys.record
+        return Facts(name, int(name[:3], 16), author, opened.rights, opened.closed)
+
+    def author(self, keys: RecordKeys) -> UUID:
+        """The reader's name as an author, in this record."""
+        return keys.hashed(identity(self.reader))
+
+    def _bound(self, opened: OpenedRecord | None) -> dict[str, object]:
+        bound: dict[str, object] = {"g_tokens": list(self.tokens), "g_client": self.reader.client}
+        if opened is not None:
+            name = opened.keys.record
+            bound |= {"g_bucket": int(name[:3], 16), "g_record": name, "g_rights": opened.rights}
+        return bound
+
+    def _entry(self, opened: OpenedRecord | None, tag: Tag, because: Because, asked: str) -> dict[str, object]:
+        note = Note(type(self.reader).__name__, self.reader.client, because.value, asked)
+        if opened is not None:
+            chain, keys = (int(opened.keys.record[:3], 16), opened.keys.record), opened.keys
+        else:
+            chain, keys = chain_of_client(self.reader.client), self.installation.commons
+        return Entry(*chain, uuid4(), self.now, tag, note).values(keys)
+
+    async def _open(self, session: Session, name: str | None, *, lock: bool) -> OpenedRecord | None:
+        """The record of this id, its key opened; None when there is none or it is closed."""
+        bucket = bucket_of(name) if name is not None else None
+        if name is None or bucket is None:
+            return None
+        query = _FACTS_LOCKED if lock else _FACTS_READ
+        row = await session.one(query, {"g_bucket": bucket, "g_record": name})
+        if row is None or row["closed"] is not None:
+            self.installation.forget(name)
+            return None
+        wrapped = Wrapped(row["kek"], row["wrapped"])
+        known = self.installation.remembered(name, self.now)
+        if known is not None and known.rights == row["rights"]:
+            return known
+        return self.installation.open(name, wrapped, row["rights"], row["closed"], self.now)
+
+    async def _check_token(self, session: Session) -> None:
+        row = await session.one(_TOKEN, self._bound(None))
+        if row is None or not row["holding"]:
+            raise DomainError(Reason.UNAUTHENTICATED, Issue("login", "The access token is not valid any more."))
+
+    async def see(
+        self,
+        name: str | None,
+        verb: str,
+        tag: Tag,
+        asked: str,
+        choose: Callable[[View], Statement],
+        listed: int,
+    ) -> tuple[View, list[Any]]:
+        """Read rows of record `name` (None: the commons) and journal the first `listed` of them, in one statement.
+
+        `choose` builds a statement with columns kind and id. Raises DomainError UNAUTHENTICATED when the token was
+        revoked, ABSENT when there is no such record.
+        """
+        async with self.installation.database.session() as session:
+            opened = self.installation.remembered(name, self.now) if name is not None else None
+            for _ in range(_TRIES):
+                if name is not None and opened is None:
+                    opened = await self._open(session, name, lock=False)
+                    if opened is None:
+                        await self._check_token(session)
+                        raise absent()
+                view, decision = self.decide(opened, verb)
+                chosen = choose(view)
+                # A citizen's reads of the commons stand in their own journal only when a record is opened.
+                bound = self._bound(opened) | self._entry(opened, tag, decision.because, asked)
+                build = partial(_witnessed, chosen, in_record=opened is not None)
+                query = _SHAPES.get((opened is not None, chosen.shape), build)
+                rows = await session.fetch(query, {**chosen.bound(), **bound, "j_listed": listed})
+                if rows:
+                    return view, [row for row in rows if row["id"] is not None]
+                await self._check_token(session)
+                if name is not None:
+                    self.installation.forget(name)
+                    opened = None
+            raise DomainError(Reason.UNAVAILABLE, Issue("transient", "The record's rights keep changing; try again."))
+
+    @asynccontextmanager
+    async def act(self, name: str | None, verb: str, tag: Tag, asked: str) -> AsyncIterator["Deed"]:
+        """A transaction on record `name` (None: the commons): its rights locked as they are until it ends.
+
+        The caller lists what it returns or writes in `deed.touched`; the entry is written last, then all commits.
+        """
+        async with self.installation.database.transaction() as session:
+            await self._check_token(session)
+            opened = await self._open(session, name, lock=True)
+            if name is not None and opened is None:
+                raise absent()
+            view, decision = self.decide(opened, verb)
+            deed = Deed(self, session, view, opened, decision.because, [])
+            yield deed
+            await deed.leave_trail(tag, asked)
+
+
+@dataclass(slots=True)
+class Deed:
+    """A transaction under way: the session, the view it looks through, and what it touched so far."""
+
+    visit: Visit
+    session: Session
+    view: View
+    opened: OpenedRecord | None
+    because: Because
+    touched: list[str]
+    fresh: bool = False
+
+    async def fetch(self, statement: Statement) -> list[Any]:
+        """Rows of a lensed statement."""
+        return await self.session.fetch(statement.query(), statement.bound())
+
+    def viewing(self, verb: str) -> View:
+        """The view for another SMART verb on the same record."""
+        return self.visit.decide(self.opened, verb)[0]
+
+    def unscoped(self) -> View:
+        """What the policy lets the reader see, whatever their scopes: to check that a reference points somewhere."""
+        return self.visit.decide(self.opened, None)[0]
+
+    def enter(self, opened: OpenedRecord, verb: str) -> None:
+        """Go on inside a record this very transaction opened: its keys are in hand, whatever the reader may see."""
+        self.opened, self.fresh = opened, True
+        view, decision = self.visit.decide(opened, verb)
+        keys = Keyring({**view.keyring.keys, opened.keys.record: opened.keys})
+        self.view = View(view.record, view.inside, view.commons, keys)
+        self.because = decision.because
+
+    async def leave_trail(self, tag: Tag, asked: str) -> None:
+        """Write the journal entry of what was touched."""
+        bound = self.visit._entry(self.opened, tag, self.because, asked)
+        await self.session.fetch(_TRAIL, {**bound, "j_resources": list(dict.fromkeys(self.touched))})
+
+
+def _witnessed(chosen: Statement, *, in_record: bool) -> Any:
+    """The chosen rows, read only through an open gate, with their journal entry written by the same statement."""
+    gate = _gate(in_record)
+    page = chosen.build(Binder()).cte("page")  # type: ignore[attr-defined]
+    reference = (page.c.kind + literal("/", String()) + page.c.id).label("resource")
+    returned = select(reference).limit(bindparam("j_listed", type_=Integer()))
+    return select(page).select_from(gate.outerjoin(page, literal(True))).add_cte(trail(returned, gate))
+
+
+def asked_of(parts: Sequence[str]) -> str:
+    """What was asked, for the journal: an interaction's address without any searched value."""
+    return "/".join(parts)
+
+
+__all__ = ["Citizen", "Deed", "Visit", "asked_of"]

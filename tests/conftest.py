@@ -1,0 +1,76 @@
+"""One real PostgreSQL for each test process, migrated once; each test that asks for `house` has its own database."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from phr.core.database import psycopg_url
+from phr.core.embedded import embedded
+from phr.core.settings import Settings, from_environment
+from phr.schema import migrate
+from tests.house import House
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running PostgreSQL, for the length of this test process."""
+    with embedded(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+def _statement(url: str, sql: str) -> None:
+    engine = create_engine(psycopg_url(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(sql)
+    engine.dispose()
+
+
+def _named(url: str, name: str) -> str:
+    head, _, query = url.partition("?")
+    path = head.rpartition("/")[0] + f"/{name}"
+    return f"{path}?{query}" if query else path
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a migrated database, to copy."""
+    _statement(postgres, "CREATE DATABASE migrated")
+    migrate(_named(postgres, "migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+def empty_database_url(postgres: str) -> Iterator[str]:
+    """A database without a schema."""
+    name = f"empty_{uuid4().hex}"
+    _statement(postgres, f"CREATE DATABASE {name}")
+    yield _named(postgres, name)
+    _statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, template: str) -> Iterator[str]:
+    """A migrated database of its own."""
+    name = f"test_{uuid4().hex}"
+    _statement(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _named(postgres, name)
+    _statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Sandbox settings in a folder of the test's own."""
+    found = from_environment({"PHR_ENV": "sandbox", "PHR_DATA_DIR": str(tmp_path)})
+    return replace(found, issuer="http://carnet.test")
+
+
+@pytest.fixture
+async def house(settings: Settings, database_url: str) -> AsyncIterator[House]:
+    """A whole installation over ASGI, with its demo clients and no people."""
+    async with House.build(settings, database_url) as built:
+        yield built
