@@ -194,7 +194,7 @@ class Word(Predicate):
             "contains": func.strpos(found, wanted) > 0,
             "exact": found == wanted,
         }
-        return exists(select(literal(1)).select_from(found).where(tests[self.mode]))
+        return exists(select(literal(1)).where(tests[self.mode]))
 
     def values(self) -> Iterator[object]:
         yield self.word

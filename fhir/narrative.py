@@ -6,8 +6,8 @@ What is not on the lists is refused. TRAP: what an XML parser calls a comment or
 import re
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]  # publishes no types
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]  # publishes no types
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 NAMESPACE = "{http://www.w3.org/1999/xhtml}"
 

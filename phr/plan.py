@@ -29,7 +29,7 @@ MOST_REFERENCES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One resource to store: `before` is the version it replaces, `content` the bytes of a Binary."""
+    """One resource to store: `before` is the version it replaces, `content` the bytes of a Binary, let in already."""
 
     kind: Kind
     id: str
@@ -38,7 +38,7 @@ class Item:
     before: Stored | None = None
     before_json: Json | None = None
     mine: bool = True
-    content: bytes | None = None
+    content: blobs.Content | None = None
 
 
 def located(issues: Iterable[Issue], kind: str, where: str) -> tuple[Issue, ...]:
@@ -68,7 +68,7 @@ class Plan:
     deed: Deed
     base: str
     items: list[Item] = field(default_factory=list)
-    _contents: dict[str, bytes] = field(default_factory=dict)
+    _contents: dict[str, blobs.Content] = field(default_factory=dict)
 
     def new_id(self, kind: Kind) -> str:
         """An id for a resource of this type, here: in the record's bucket, or anywhere for the commons."""
@@ -78,9 +78,10 @@ class Plan:
     async def add(self, item: Item) -> None:
         """Judge one resource, its content taken out of it; ITI-105 inline content becomes a Binary of its own."""
         body, content, kind = item.body, item.content, item.kind
+        data = None
         if kind.name == "Binary" and content is None:
             body = dict(body)
-            content = documents.decode(body.pop("data", None), f"{item.where}.data")
+            data = documents.decode(body.pop("data", None), f"{item.where}.data")
         if kind.name == "DocumentReference":
             body, inline = documents.inline_attachment(body)
             if inline is not None:
@@ -88,8 +89,9 @@ class Plan:
         limit = self.deed.visit.installation.settings
         judge(kind, body, item.where)
         self._allow(kind, item, body)
+        if data is not None:
+            content = await blobs.admit(data, str(body.get("contentType", "")), limit, f"{item.where}.contentType")
         if content is not None:
-            await blobs.admit(content, str(body.get("contentType", "")), limit, f"{item.where}.contentType")
             self._contents[item.id] = content
         self.items.append(Item(kind, item.id, body, item.where, item.before, item.before_json, item.mine, content))
 
@@ -102,7 +104,9 @@ class Plan:
             "contentType": attachment.get("contentType", ""),
             "securityContext": {"reference": f"DocumentReference/{item.id}"},
         }
-        await self.add(Item(binary, identifier, wrapper, f"{item.where}.content[0].attachment", content=inline))
+        where, limit = f"{item.where}.content[0].attachment", self.deed.visit.installation.settings
+        content = await blobs.admit(inline, str(wrapper["contentType"]), limit, f"{where}.contentType")
+        await self.add(Item(binary, identifier, wrapper, where, content=content))
         return {**body, "content": [{**body["content"][0], "attachment": attachment}]}
 
     def _allow(self, kind: Kind, item: Item, body: Json) -> None:
@@ -140,6 +144,7 @@ class Plan:
         await store.insert_all(deed.session, new, keys)
         for made, item in zip(drafts, self.items, strict=True):
             if item.before is not None:
+                await self._check_free(made)
                 await store.replace(deed.session, made, keys[made.record])
             if item.content is not None:
                 await blobs.keep(deed.session, keys[made.record], made.id, made.version, item.content)
@@ -149,6 +154,11 @@ class Plan:
             if item.before is None:
                 await self._supersede(made)
         return drafts
+
+    async def _check_free(self, made: Draft) -> None:
+        """The bytes of a document never change: its hash would lie, and its visibility would be lost."""
+        if made.kind.name == "Binary" and await store.governor_of(self.deed.session, made.bucket, made.id):
+            raise DomainError(Reason.CONFLICT, Issue("conflict", "This is a document's content: replace the document."))
 
     async def _supersede(self, made: Draft) -> None:
         """MHD §2:3.65.4.1.2: the document replaced becomes `superseded`, in the same transaction, by its author."""
@@ -166,7 +176,10 @@ class Plan:
         old = Stored.from_row(rows[0])
         if rows[0]["author"] != made.author:
             raise forbidden("Only its author replaces a document.")
-        body = {**old.json(self.deed.view.keyring), "status": "superseded"}
+        body = old.json(self.deed.view.keyring)
+        if body.get("status") != "current":
+            raise invalid("The document replaced is not current.", where)
+        body = {**body, "status": "superseded"}
         keys = self._keys(old.record)
         new = draft(
             made.kind, old.id, old.version + 1, body, old.record, made.author, keys, self.deed.visit.now, self.base
@@ -236,25 +249,25 @@ class Plan:
             new = item.before is None
             issues = documents.check_reference(item.body, by_citizen=isinstance(reader, Citizen), new=new)
             if not issues:
-                data = await self._content_of(item)
-                issues = documents.check_content(item.body, len(data), documents.sha1(data))
+                issues = documents.check_content(item.body, *await self._content_of(item))
             if issues:
                 raise DomainError(Reason.CONTENT, *located(issues, "DocumentReference", item.where))
 
-    async def _content_of(self, item: Item) -> bytes:
+    async def _content_of(self, item: Item) -> tuple[int, str]:
         url = item.body["content"][0]["attachment"].get("url", "")
         pair = tokens.local(url, self.base)
         where = f"{item.where}.content[0].attachment.url"
         if pair is None or pair[0] != "Binary":
             raise invalid("The content is a Binary of this record.", where)
         if pair[1] in self._contents:
-            return self._contents[pair[1]]
+            content = self._contents[pair[1]]
+            return content.size, content.sha1
         view = self.deed.unscoped()
         rows = await self.deed.fetch(all_of(view.inside, IdIn(frozenset({pair[1]})), 1))
         if not rows or rows[0]["kind"] != "Binary":
             raise invalid("The content is a Binary of this record.", where)
         found = Stored.from_row(rows[0])
-        return await blobs.whole(self.deed, view.inside, self._keys(found.record), found.id, found.version)
+        return await blobs.measured(self.deed, view.inside, self._keys(found.record), found.id, found.version)
 
     async def _govern(self, made: Draft) -> None:
         """A document's Binaries take its visibility, and can be no other document's."""
@@ -263,7 +276,7 @@ class Plan:
         urls = [c.get("attachment", {}).get("url", "") for c in made.json.get("content", ())]
         pairs = [pair for url in urls if (pair := tokens.local(url, self.base)) is not None]
         binaries = [identifier for kind, identifier in pairs if kind == "Binary"]
-        if binaries and not await store.govern(self.deed.session, made, binaries):
+        if not await store.govern(self.deed.session, made, binaries):
             raise invalid("The content is another document's already.", "DocumentReference.content")
 
 

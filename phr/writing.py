@@ -20,6 +20,7 @@ from phr.access.reader import Citizen
 from phr.access.right import may_create, may_delete
 from phr.access.scope import CREATE, DELETE, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit, asked_of
+from phr.blobs import Content
 from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
 from phr.plan import Item, Plan, obey
 from phr.reading import Pairs, asked_home, home_of, require
@@ -88,7 +89,7 @@ async def create(
     *,
     unless: Pairs = (),
     home: str = "",
-    content: bytes | None = None,
+    content: Content | None = None,
 ) -> Written:
     """Create one resource; with `unless` (If-None-Exist), only when nothing matches.
 
@@ -237,6 +238,8 @@ async def bury(deed: Deed, kind: Kind, found: Stored, mine: bool) -> int:
     deed.touched.append(f"{kind.name}/{found.id}")
     if found.gone:
         return found.version
+    if kind.name == "Binary" and await store.governor_of(deed.session, found.bucket, found.id):
+        raise DomainError(Reason.CONFLICT, Issue("conflict", "This is a document's content: delete the document."))
     carry = store.bury_document if kind.name == "DocumentReference" else store.bury
     await carry(deed.session, found.bucket, found.id, found.version, deed.visit.now)
     return found.version + 1

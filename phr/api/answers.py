@@ -32,7 +32,11 @@ def json_answer(asked: Asked | None, body: Any, status: int = 200, headers: dict
 
 def version_headers(stored: Stored) -> dict[str, str]:
     """ETag and Last-Modified of a version."""
-    return {"ETag": stored.etag, "Last-Modified": format_datetime(stored.updated.astimezone(UTC), usegmt=True)}
+    return {"ETag": stored.etag, "Last-Modified": _http_date(stored.updated)}
+
+
+def _http_date(at: datetime) -> str:
+    return format_datetime(at.astimezone(UTC), usegmt=True)
 
 
 def unchanged(asked: Asked, stored: Stored) -> bool:
@@ -63,6 +67,21 @@ def reduced(resource: Json, mode: str | None, names: Iterable[str]) -> Json:
     return summary.select(resource, listed) if listed else resource
 
 
+def line(answered: Response, base: str) -> Json:
+    """An answer to a GET, as the entry of a batch-response."""
+    response: Json = {"status": str(answered.status_code)}
+    if "etag" in answered.headers:
+        response["etag"] = answered.headers["etag"]
+    if answered.status_code == 304:
+        return {"response": response}
+    body = wire.restore(bytes(answered.body))
+    modified = body.get("meta", {}).get("lastUpdated")
+    if modified is not None:
+        response["lastModified"] = modified
+    full = {"fullUrl": f"{base}/{body['resourceType']}/{body['id']}"} if "id" in body else {}
+    return {**full, "resource": body, "response": response}
+
+
 def resource(asked: Asked, stored: Stored, view: View) -> Response:
     """One resource, or 304."""
     headers = version_headers(stored)
@@ -78,23 +97,20 @@ def resource(asked: Asked, stored: Stored, view: View) -> Response:
 
 def wrote(asked: Asked, made: Written) -> Response:
     """The answer to a write, as Prefer: return= asks (representation by default)."""
-    headers = {"ETag": made.etag}
-    body = made.json()
-    updated = datetime.fromisoformat(body["meta"]["lastUpdated"]).astimezone(UTC)
-    headers["Last-Modified"] = format_datetime(updated, usegmt=True)
-    if made.created:
+    headers = {"ETag": made.etag, "Last-Modified": _http_date(made.updated)}
+    if made.created or made.draft is None:
         headers["Location"] = f"{asked.base}/{made.kind.name}/{made.id}/_history/{made.version}"
     status = 201 if made.created else 200
     wanted = asked.prefer.get("return")
     if wanted == "minimal":
         return Response(status_code=status, headers={**PRIVATE, **headers})
-    return json_answer(asked, outcome([ALL_OK]) if wanted == "OperationOutcome" else body, status, headers)
+    return json_answer(asked, outcome([ALL_OK]) if wanted == "OperationOutcome" else made.json(), status, headers)
 
 
 def searchset(asked: Asked, found: Found, path: str) -> Response:
     """A page of a search: matches, what was brought along, and what was not understood, said."""
     query, base = found.query, asked.base
-    counting = query.summary == "count"
+    counting = query.counting
     entries: list[Any] = []
     for rows, mode in ((found.matches, "match"), (found.included, "include")):
         for row in [] if counting else rows:
@@ -145,10 +161,10 @@ def history_bundle(asked: Asked, found: Found, path: str) -> Response:
         modified = row.updated.astimezone(UTC).isoformat(timespec="milliseconds")
         entry["response"] = {"status": status, "etag": row.etag, "lastModified": modified}
         entries.append(entry)
-    links = [{"relation": "self", "url": f"{asked.base}/{path}"}]
+    links = [{"relation": "self", "url": _link(asked.base, path, found.query.understood)}]
     if found.next is not None:
         links.append({"relation": "next", "url": _link(asked.base, path, (("_cursor", found.next),))})
-    bundle = {"resourceType": "Bundle", "type": "history", "link": links, "entry": entries}
-    if not entries:
-        del bundle["entry"]
+    bundle = {"resourceType": "Bundle", "type": "history", "link": links}
+    if entries:
+        bundle["entry"] = entries
     return json_answer(asked, _plain(bundle) if asked.pretty else bundle)

@@ -3,14 +3,14 @@
 The rule: every route under /fhir but `metadata` and `.well-known` depends on `visiting`, which refuses without a token.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from auth import scopes
 from auth.rfc9068 import Verifier
@@ -37,10 +37,11 @@ class Asked:
     visit: Visit
     base: str
     pairs: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str]
 
     def header(self, name: str) -> str | None:
-        """A header's value."""
-        return self.request.headers.get(name)
+        """A header's value, by its name in lower case."""
+        return self.headers.get(name)
 
     def first(self, name: str) -> str | None:
         """The first value of a query parameter."""
@@ -51,7 +52,7 @@ class Asked:
         """The Prefer header (RFC 7240): return=…, handling=…"""
         parts = (self.header("prefer") or "").replace(";", ",").split(",")
         found = (part.strip().partition("=") for part in parts)
-        return {name: value for name, equals, value in found if equals}
+        return {name.strip().lower(): value.strip().strip('"') for name, equals, value in found if equals}
 
     @property
     def strict(self) -> bool:
@@ -64,16 +65,13 @@ class Asked:
         return self.first("_pretty") == "true"
 
 
-def negotiate(request: Request) -> None:
-    """JSON only. Raises DomainError NOT_ACCEPTABLE (406)."""
-    wanted = request.query_params.get("_format")
-    accepted = [wanted] if wanted else [part.partition(";")[0].strip() for part in _accept(request).split(",")]
+def negotiate(accept: str | None, wanted: str | None) -> None:
+    """JSON only, whether by Accept or, first, by `_format`. Raises DomainError NOT_ACCEPTABLE (406)."""
+    # TRAP: the plus of an unescaped _format=application/fhir+json arrives as a space.
+    listed = [wanted.strip().replace(" ", "+")] if wanted else (accept or "*/*").split(",")
+    accepted = [part.partition(";")[0].strip().lower() for part in listed]
     if not any(kind in (*FORMATS, *ANY) for kind in accepted):
         raise DomainError(Reason.NOT_ACCEPTABLE, Issue("not-supported", "Only JSON is spoken: application/fhir+json."))
-
-
-def _accept(request: Request) -> str:
-    return request.headers.get("accept") or "*/*"
 
 
 def visiting(
@@ -91,9 +89,19 @@ def visiting(
         held = tuple(scope for text in claims.scopes if (scope := scopes.parse(text)) is not None)
         tokens = tuple(UUID(text) for text in (claims.jti, claims.grant) if text is not None)
         visit = Visit(installation, reader_of(claims), held, tokens, now)
-        return Asked(request, visit, base, pairs_of(request.url.query))
+        return Asked(request, visit, base, pairs_of(request.url.query), request.headers)
 
     return asked
+
+
+def speaking(visiting: Callable[..., Awaitable[Asked]]) -> Callable[..., Awaitable[Asked]]:
+    """The same dependency, for routes that answer nothing but FHIR JSON: 406 when something else is wanted."""
+
+    async def spoken(asked: Annotated[Asked, Depends(visiting)]) -> Asked:
+        negotiate(asked.header("accept"), asked.first("_format"))
+        return asked
+
+    return spoken
 
 
 def pairs_of(text: str) -> tuple[tuple[str, str], ...]:

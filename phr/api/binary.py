@@ -12,8 +12,9 @@ from fhir.view import View
 from phr import blobs, reading, writing
 from phr.access.journal import Tag
 from phr.access.reader import Citizen
+from phr.access.scope import CREATE
 from phr.api import answers
-from phr.api.asked import JSON_TYPES, Asked, body_of, content_type
+from phr.api.asked import JSON_TYPES, Asked, content_type
 from phr.core.errors import DomainError, Issue, Reason, malformed
 from phr.writing import Written
 
@@ -98,6 +99,13 @@ async def upload(asked: Asked) -> Written:
         home = identifier
     if isinstance(asked.visit.reader, Citizen):
         home = asked.visit.reader.record
-    data = await body_of(asked.request, asked.visit.installation.settings.document_bytes)
-    body = {"resourceType": "Binary", "contentType": content_type(asked.request)}
-    return await writing.create(asked.visit, KINDS["Binary"], body, asked.base, home=home, content=data)
+    binary = KINDS["Binary"]
+    reading.require(asked.visit, CREATE, binary)
+    declared = asked.request.headers.get("content-type", "")
+    limits = asked.visit.installation.settings
+    if (asked.header("content-length") or "").isdecimal() and int(asked.request.headers["content-length"]) > limits.document_bytes:
+        raise blobs.too_large(limits.document_bytes)
+    # Nothing of the database is held while bytes arrive, however slowly.
+    content = await blobs.receive(asked.request.stream(), declared, limits)
+    body = {"resourceType": "Binary", "contentType": declared}
+    return await writing.create(asked.visit, binary, body, asked.base, home=home, content=content)

@@ -1,12 +1,13 @@
 """What software reads before it has a token: the CapabilityStatement and the SMART configuration."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from auth.rfc8414 import smart_configuration
 from fhir import wire
 from fhir.capability import capability_statement
 from phr import RELEASED, VERSION
+from phr.api.asked import negotiate
 from phr.api.faults import FHIR_JSON
 from phr.core.settings import Settings
 
@@ -19,11 +20,16 @@ def router(settings: Settings) -> APIRouter:
     statement = capability_statement(f"{settings.issuer}/fhir", settings.issuer, RELEASED, VERSION)
 
     @routes.get("/metadata")
-    async def metadata() -> Response:
-        return Response(wire.encode(statement), headers=_SHARED, media_type=f"{FHIR_JSON}; charset=utf-8")
+    async def metadata(request: Request) -> Response:
+        """What this server does: the CapabilityStatement."""
+        asked = request.query_params
+        negotiate(request.headers.get("accept"), asked.get("_format"))
+        body = wire.encode(statement, asked.get("_pretty") == "true")
+        return Response(body, headers=_SHARED, media_type=f"{FHIR_JSON}; charset=utf-8")
 
     @routes.get("/.well-known/smart-configuration")
     async def smart() -> Response:
+        """How to get a token (SMART App Launch 2.2)."""
         body = wire.encode(smart_configuration(settings.issuer))
         return Response(body, headers=_SHARED, media_type="application/json")
 

@@ -6,6 +6,7 @@ OperationOutcome under /fhir, problem+json (RFC 9457) elsewhere. No exception's 
 import logging
 
 import asyncpg
+import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -43,9 +44,16 @@ FHIR_JSON = "application/fhir+json"
 
 def answer(request: Request, status: int, issues: tuple[Issue, ...]) -> Response:
     """The body a failure has at this address."""
+    issues = issues or (Issue("processing", "The request cannot be served."),)
     headers = {"Cache-Control": "no-store"}
     if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="carnet"'
+        # RFC 6750 §3.1: no error code for a request that brought no token.
+        told = ', error="invalid_token"' if "authorization" in request.headers else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="carnet"{told}'
+    if status == 405:
+        headers["Allow"] = "GET"
+    if status == 415 and request.method == "PATCH":
+        headers["Accept-Patch"] = "application/json-patch+json"
     if status == 503:
         headers["Retry-After"] = "5"
     if request.url.path == "/fhir" or request.url.path.startswith("/fhir/"):
@@ -70,10 +78,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         code, text = _TITLES.get(error.status_code, ("processing", "The request cannot be served."))
-        return answer(request, error.status_code, (Issue(code, text),))
+        answered = answer(request, error.status_code, (Issue(code, text),))
+        answered.headers.update(error.headers or {})
+        return answered
 
     @app.exception_handler(RequestValidationError)
     async def parameters(request: Request, error: RequestValidationError) -> Response:
+        if any(each["loc"][0] == "path" for each in error.errors()):
+            return answer(request, 404, (Issue(*_TITLES[404]),))
         return answer(request, 400, (Issue("invalid", "The request's parameters cannot be read."),))
 
     async def unavailable(request: Request, error: Exception) -> Response:
@@ -81,6 +93,8 @@ def install(app: FastAPI) -> None:
         return answer(request, 503, (Issue("transient", "The database does not answer; try again."),))
 
     for kind in (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError):
+        app.add_exception_handler(kind, unavailable)
+    for kind in (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError):
         app.add_exception_handler(kind, unavailable)
     for kind in (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError, asyncpg.AdminShutdownError, TimeoutError):
         app.add_exception_handler(kind, unavailable)

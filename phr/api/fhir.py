@@ -1,17 +1,18 @@
 """The FHIR REST routes: each reads what is asked, calls one feature, and shapes the answer. Nothing is decided here."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
 
-from fhir import wire
 from fhir.outcome import outcome
-from fhir.parameters import KINDS, Kind
+from fhir.parameters import Kind
 from phr import batches, reading, trails, transactions, writing
-from phr.access.scope import CREATE, READ
-from phr.api import answers, binary
+from phr.access.scope import CREATE
+from phr.api import answers, binary, described
 from phr.api.asked import (
     FORM,
     PATCH_TYPES,
@@ -23,127 +24,148 @@ from phr.api.asked import (
     negotiate,
     pairs_of,
     resource_of,
+    speaking,
 )
-from phr.api.faults import STATUS
+from phr.api.faults import FHIR_JSON, STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
-from phr.plan import judge
 
-Named = Annotated[str, Path(pattern=r"^[A-Za-z]{1,64}$")]
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]
+Named = Annotated[str, Path(pattern=r"^[A-Za-z]{1,64}$", description="A resource type, as in the CapabilityStatement.")]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-.]{1,64}$", description="A logical id.")]
 LARGEST_FORM = 65_536
+EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+BEARER = HTTPBearer(auto_error=False, description="An access token, see /fhir/.well-known/smart-configuration.")
 Pairs = tuple[tuple[str, str], ...]
+
+
+class Fhir(JSONResponse):
+    """The media type of what is answered."""
+
+    media_type = FHIR_JSON
 
 
 def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
     """All interactions on resources. `visiting` makes the Asked, or refuses."""
-    routes = APIRouter(prefix="/fhir", tags=["fhir"])
-    asking = Annotated[Asked, Depends(visiting)]
+    routes = APIRouter(
+        prefix="/fhir",
+        tags=["fhir"],
+        default_response_class=Fhir,
+        responses=described.FAILED,
+        dependencies=[Depends(BEARER)],
+    )
+    raw = Annotated[Asked, Depends(visiting)]
+    asking = Annotated[Asked, Depends(speaking(visiting))]
 
-    @routes.post("")
+    @routes.post("/", include_in_schema=False)
+    @routes.post("", openapi_extra=described.taking(described.PREFER, described.RESOURCE))
     async def bundle(asked: asking) -> Response:
-        negotiate(asked.request)
-        body = await resource_of(asked, asked.visit.installation.settings.transaction_bytes)
-        return await _bundle(asked, body)
+        """A batch or a transaction."""
+        return await _bundle(asked, await resource_of(asked, asked.visit.installation.settings.transaction_bytes))
 
-    @routes.get("/{kind}")
+    @routes.get("/{kind}", openapi_extra=described.taking(described.SEARCH))
     async def search(kind: Named, asked: asking) -> Response:
-        negotiate(asked.request)
-        return await _search(asked, kind_named(kind), asked.pairs)
+        """Search a type, by the parameters of the CapabilityStatement. A record's types need its person named."""
+        return await _search(asked, kind_named(kind))
 
-    @routes.post("/{kind}/_search")
-    async def search_by_post(kind: Named, asked: asking) -> Response:
-        negotiate(asked.request)
-        form = (await body_of(asked.request, LARGEST_FORM)).decode(errors="replace")
-        if form and content_type(asked.request) != FORM:
-            raise DomainError(Reason.MEDIA_TYPE, Issue("not-supported", f"The body is {FORM}."))
-        return await _search(asked, kind_named(kind), (*asked.pairs, *pairs_of(form)))
+    @routes.post("/{kind}/_search", openapi_extra=described.taking(described.SEARCH, described.FORM, FORM))
+    async def search_by_post(kind: Named, asked: raw) -> Response:
+        """Search with the parameters in a form, so that no address holds them."""
+        return await _search(await _with_form(asked), kind_named(kind))
 
-    @routes.get("/{kind}/_history")
+    @routes.get("/{kind}/_history", openapi_extra=described.taking(described.SINCE))
     async def history_of_type(kind: Named, asked: asking) -> Response:
-        negotiate(asked.request)
-        found, _ = await reading.history(asked.visit, stored(kind), None, asked.pairs)
-        return answers.history_bundle(asked, found, f"{kind}/_history")
+        """All versions of a type in one record."""
+        return await _history(asked, stored(kind), None)
 
-    @routes.post("/{kind}/$validate")
+    @routes.post("/{kind}/$validate", openapi_extra=described.taking([], described.RESOURCE))
     async def validate(kind: Named, asked: asking) -> Response:
-        return await _validate(asked, kind_named(kind))
+        """What a create would say; nothing is stored."""
+        return await _validate(asked, stored(kind))
 
-    @routes.post("/{kind}/{id}/$validate")
+    @routes.post("/{kind}/{id}/$validate", openapi_extra=described.taking([], described.RESOURCE))
     async def validate_instance(kind: Named, id: Id, asked: asking) -> Response:
-        return await _validate(asked, kind_named(kind))
+        """The same, at the address of a resource."""
+        return await _validate(asked, stored(kind))
 
-    @routes.get("/Patient/{id}/$everything")
+    @routes.get("/Patient/{id}/$everything", openapi_extra=described.taking(described.SINCE))
     async def everything(id: Id, asked: asking) -> Response:
-        negotiate(asked.request)
-        found = await reading.everything(asked.visit, id, asked.pairs)
-        return answers.searchset(asked, found, f"Patient/{id}/$everything")
+        """The whole record, as far as the reader sees it."""
+        return await _everything(asked, id)
 
-    @routes.get("/{kind}/{id}/_history")
+    @routes.get("/{kind}/{id}/_history", openapi_extra=described.taking(described.SINCE))
     async def history(kind: Named, id: Id, asked: asking) -> Response:
-        negotiate(asked.request)
-        found, _ = await reading.history(asked.visit, stored(kind), id, asked.pairs)
-        return answers.history_bundle(asked, found, f"{kind}/{id}/_history")
+        """All versions of a resource."""
+        return await _history(asked, stored(kind), id)
 
-    @routes.get("/{kind}/{id}/_history/{version}")
+    @routes.get("/{kind}/{id}/_history/{version}", openapi_extra=described.taking(described.KNOWN))
     async def vread(kind: Named, id: Id, version: Id, asked: asking) -> Response:
-        negotiate(asked.request)
-        row, view = await reading.vread(asked.visit, stored(kind), id, version)
-        return answers.resource(asked, row, view)
+        """One version of a resource."""
+        return await _vread(asked, stored(kind), id, version)
 
-    @routes.get("/{kind}/{id}")
-    async def read(kind: Named, id: Id, asked: asking) -> Response:
+    @routes.get("/{kind}/{id}", openapi_extra=described.taking([*described.SHAPE, *described.KNOWN]))
+    async def read(kind: Named, id: Id, asked: raw) -> Response:
+        """A resource as it stands; the bytes of a Binary, unless JSON is asked."""
         found = kind_named(kind)
         if found.name == "Binary" and not binary.as_json(asked.request):
             return await binary.download(asked, id)
-        negotiate(asked.request)
+        negotiate(asked.header("accept"), asked.first("_format"))
         return await _read(asked, found, id)
 
-    @routes.post("/{kind}")
+    @routes.post(
+        "/{kind}",
+        status_code=201,
+        openapi_extra=described.taking([*described.PREFER, *described.UNLESS], described.RESOURCE),
+    )
     async def create(kind: Named, asked: asking) -> Response:
+        """Create a resource; a Binary's bytes may come as they are."""
         found = stored(kind)
         if found.name == "Binary" and not binary.is_json(asked.request):
             return answers.wrote(asked, await binary.upload(asked))
-        negotiate(asked.request)
-        body = await resource_of(asked, limit_for(asked, found))
-        _same_type(found, body)
-        unless = pairs_of(asked.header("if-none-exist") or "")
-        return answers.wrote(asked, await writing.create(asked.visit, found, body, asked.base, unless=unless))
+        return await _create(asked, found)
 
-    @routes.put("/{kind}/{id}")
+    @routes.put(
+        "/{kind}/{id}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.RESOURCE)
+    )
     async def update(kind: Named, id: Id, asked: asking) -> Response:
-        negotiate(asked.request)
+        """Replace a resource."""
         return await _put(asked, stored(kind), id)
 
-    @routes.put("/{kind}")
+    @routes.put("/{kind}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.RESOURCE))
     async def conditional_update(kind: Named, asked: asking) -> Response:
-        negotiate(asked.request)
-        found = stored(kind)
-        identifier = await writing.conditional(asked.visit, found, asked.pairs, asked.base)
-        return await _put(asked, found, identifier)
+        """Replace the resource that a search finds, or create it."""
+        return await _put_where(asked, stored(kind))
 
-    @routes.patch("/{kind}/{id}")
+    @routes.patch(
+        "/{kind}/{id}",
+        openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.PATCH, *PATCH_TYPES),
+    )
     async def patch(kind: Named, id: Id, asked: asking) -> Response:
-        negotiate(asked.request)
+        """Change a resource by a JSON Patch."""
         return await _patch(asked, stored(kind), id)
 
-    @routes.patch("/{kind}")
+    @routes.patch(
+        "/{kind}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.PATCH, *PATCH_TYPES)
+    )
     async def conditional_patch(kind: Named, asked: asking) -> Response:
-        negotiate(asked.request)
-        found = stored(kind)
-        return await _patch(asked, found, await writing.conditional(asked.visit, found, asked.pairs, asked.base))
+        """Change the resource that a search finds."""
+        return await _patch(asked, stored(kind), None)
 
-    @routes.delete("/{kind}/{id}")
+    @routes.delete("/{kind}/{id}", status_code=204, openapi_extra=described.taking(described.MATCH))
     async def delete(kind: Named, id: Id, asked: asking) -> Response:
+        """Delete a resource; its past stays in its history."""
         version = await writing.delete(asked.visit, stored(kind), id, asked.header("if-match"))
         return Response(status_code=204, headers={**answers.PRIVATE, "ETag": f'W/"{version}"'})
 
-    @routes.delete("/{kind}")
+    @routes.delete("/{kind}", status_code=204, openapi_extra=described.taking(described.MATCH))
     async def conditional_delete(kind: Named, asked: asking) -> Response:
-        found = stored(kind)
-        identifier = await writing.conditional(asked.visit, found, asked.pairs, asked.base)
-        if identifier is not None:
-            await writing.delete(asked.visit, found, identifier, asked.header("if-match"))
+        """Delete the resource that a search finds; several: 412."""
+        await writing.delete_where(asked.visit, stored(kind), asked.pairs, asked.base, asked.header("if-match"))
         return Response(status_code=204, headers=answers.PRIVATE)
+
+    @routes.api_route("", methods=EVERY, include_in_schema=False)
+    @routes.api_route("/{rest:path}", methods=EVERY, include_in_schema=False)
+    async def nowhere(asked: raw, rest: str = "") -> Response:
+        """Whatever no other route takes: known to none without a token."""
+        raise nothing_at(rest)
 
     return routes
 
@@ -156,32 +178,79 @@ def stored(name: str) -> Kind:
     return kind
 
 
+def nothing_at(path: str) -> DomainError:
+    """Why an address does not answer: the type is not served, the method is not, or there is no such address."""
+    name, _, rest = path.partition("/")
+    if name.isalpha():
+        kind_named(name)
+    if not path or (name.isalpha() and (rest.count("/") == 0 or "_history" in rest or "$" in rest)):
+        return DomainError(Reason.METHOD, Issue("not-supported", "This interaction is not supported here."))
+    return DomainError(Reason.ABSENT, Issue("not-found", "No such address."))
+
+
+async def _with_form(asked: Asked) -> Asked:
+    form = (await body_of(asked.request, LARGEST_FORM)).decode(errors="replace")
+    if form and content_type(asked.request) != FORM:
+        raise DomainError(Reason.MEDIA_TYPE, Issue("not-supported", f"The body is {FORM}."))
+    whole = replace(asked, pairs=(*asked.pairs, *pairs_of(form)))
+    negotiate(whole.header("accept"), whole.first("_format"))
+    return whole
+
+
 async def _bundle(asked: Asked, body: dict[str, Any]) -> Response:
     if body.get("resourceType") != "Bundle" or body.get("type") not in ("batch", "transaction"):
         raise malformed("A batch or a transaction Bundle is expected here.", "Bundle.type")
-    base = asked.base
+    base, wanted = asked.base, asked.prefer.get("return")
     if body["type"] == "transaction":
-        made = await transactions.transact(asked.visit, body, base)
-        lines = [batches.transaction_line(one, base) for one in made]
+        lines = [batches.line(one, base, wanted) for one in await transactions.transact(asked.visit, body, base)]
     else:
 
-        async def search(kind: Kind, pairs: Pairs) -> Any:
-            return wire.restore(bytes((await _search(asked, kind, pairs)).body))
+        async def get(path: str, pairs: Pairs, conditions: dict[str, str]) -> dict[str, Any]:
+            headers = {"prefer": asked.header("prefer") or "", **conditions}
+            return answers.line(await _get(replace(asked, pairs=pairs, headers=headers), path), base)
 
-        lines = await batches.batch(asked.visit, body, base, lambda error: STATUS[error.reason], search)
+        lines = await batches.batch(asked.visit, body, base, wanted, lambda error: STATUS[error.reason], get)
     answer = {"resourceType": "Bundle", "type": f"{body['type']}-response", **({"entry": lines} if lines else {})}
     return answers.json_answer(asked, answer)
 
 
-async def _search(asked: Asked, kind: Kind, pairs: Pairs) -> Response:
+async def _get(asked: Asked, path: str) -> Response:
+    """The GET of a batch's entry: as its address alone would answer."""
+    match path.split("/"):
+        case [kind]:
+            return await _search(asked, kind_named(kind))
+        case [kind, "_history"]:
+            return await _history(asked, stored(kind), None)
+        case ["Patient", identifier, "$everything"]:
+            return await _everything(asked, identifier)
+        case [kind, identifier]:
+            return await _read(asked, kind_named(kind), identifier)
+        case [kind, identifier, "_history"]:
+            return await _history(asked, stored(kind), identifier)
+        case [kind, identifier, "_history", version]:
+            return await _vread(asked, stored(kind), identifier, version)
+    raise nothing_at(path)
+
+
+async def _search(asked: Asked, kind: Kind) -> Response:
+    visit, pairs, strict = asked.visit, asked.pairs, asked.strict
     if kind.name == trails.KIND:
-        found = await trails.search(asked.visit, pairs, asked.base)
-        return answers.json_answer(asked, found)
-    if trails.looks_up(asked.visit, kind, pairs):
-        return answers.json_answer(asked, await trails.lookup_bundle(asked.visit, pairs, asked.base))
-    return answers.searchset(
-        asked, await reading.search(asked.visit, kind, pairs, asked.base, strict=asked.strict), kind.name
-    )
+        return answers.json_answer(asked, await trails.search(visit, pairs, asked.base, strict=strict))
+    if trails.looks_up(visit, kind, pairs):
+        return answers.json_answer(asked, await trails.lookup_bundle(visit, pairs, asked.base, strict=strict))
+    found = await reading.search(visit, kind, pairs, asked.base, strict=strict)
+    return answers.searchset(asked, found, kind.name)
+
+
+async def _everything(asked: Asked, identifier: str) -> Response:
+    found = await reading.everything(asked.visit, identifier, asked.pairs, strict=asked.strict)
+    return answers.searchset(asked, found, f"Patient/{identifier}/$everything")
+
+
+async def _history(asked: Asked, kind: Kind, identifier: str | None) -> Response:
+    found = await reading.history(asked.visit, kind, identifier, asked.pairs, asked.base, strict=asked.strict)
+    path = f"{kind.name}/_history" if identifier is None else f"{kind.name}/{identifier}/_history"
+    return answers.history_bundle(asked, found, path)
 
 
 async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
@@ -193,26 +262,47 @@ async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
     return answers.resource(asked, row, view)
 
 
-async def _put(asked: Asked, kind: Kind, identifier: str | None) -> Response:
+async def _vread(asked: Asked, kind: Kind, identifier: str, version: str) -> Response:
+    row, view = await reading.vread(asked.visit, kind, identifier, version)
+    return answers.resource(asked, row, view)
+
+
+async def _create(asked: Asked, kind: Kind) -> Response:
     body = await resource_of(asked, limit_for(asked, kind))
-    _same_type(kind, body)
-    if identifier is None:
-        return answers.wrote(asked, await writing.create(asked.visit, kind, body, asked.base))
-    if asked.request.path_params.get("id") is None:
-        body = {**body, "id": identifier}
+    same_type(kind, body)
+    header = asked.header("if-none-exist")
+    if header is not None and not pairs_of(header):
+        raise malformed("If-None-Exist holds no condition.")
+    unless = pairs_of(header or "")
+    return answers.wrote(asked, await writing.create(asked.visit, kind, body, asked.base, unless=unless))
+
+
+async def _put(asked: Asked, kind: Kind, identifier: str) -> Response:
+    body = await resource_of(asked, limit_for(asked, kind))
+    same_type(kind, body)
     if_match = asked.header("if-match")
     return answers.wrote(asked, await writing.update(asked.visit, kind, identifier, body, asked.base, if_match))
+
+
+async def _put_where(asked: Asked, kind: Kind) -> Response:
+    body = await resource_of(asked, limit_for(asked, kind))
+    same_type(kind, body)
+    if_match = asked.header("if-match")
+    return answers.wrote(asked, await writing.update_where(asked.visit, kind, asked.pairs, body, asked.base, if_match))
 
 
 async def _patch(asked: Asked, kind: Kind, identifier: str | None) -> Response:
     if content_type(asked.request) not in PATCH_TYPES:
         raise DomainError(Reason.MEDIA_TYPE, Issue("not-supported", "The body is application/json-patch+json."))
+    operations = await body_of(asked.request, asked.visit.installation.settings.resource_bytes)
+    if identifier is None:
+        identifier = await writing.conditional(asked.visit, kind, asked.pairs, asked.base)
     if identifier is None:
         raise DomainError(Reason.ABSENT, Issue("not-found", "Nothing matches the condition."))
-    operations = await body_of(asked.request, asked.visit.installation.settings.resource_bytes)
     if_match = asked.header("if-match")
-    made = await writing.patched(asked.visit, kind, identifier, operations, asked.base, if_match)
-    return answers.wrote(asked, made)
+    return answers.wrote(
+        asked, await writing.patched(asked.visit, kind, identifier, operations, asked.base, if_match)
+    )
 
 
 async def _validate(asked: Asked, kind: Kind) -> Response:
@@ -220,21 +310,20 @@ async def _validate(asked: Asked, kind: Kind) -> Response:
     reading.require(asked.visit, CREATE, kind)
     body = await resource_of(asked, limit_for(asked, kind))
     if body.get("resourceType") == "Parameters":
-        named = [
-            p.get("resource") for p in body.get("parameter", []) if isinstance(p, dict) and p.get("name") == "resource"
-        ]
-        body = named[0] if named and isinstance(named[0], dict) else {}
+        listed = body.get("parameter")
+        named = [p for p in listed if isinstance(p, dict)] if isinstance(listed, list) else []
+        body = next((p["resource"] for p in named if isinstance(p.get("resource"), dict)), {})
     try:
-        _same_type(kind, body)
-        judge(kind, body, kind.name)
+        same_type(kind, body)
+        writing.judge_alone(asked.visit, kind, body)
     except DomainError as error:
         return answers.json_answer(asked, outcome(error.issues))
     return answers.json_answer(asked, outcome(()))
 
 
-def _same_type(kind: Kind, body: dict[str, Any]) -> None:
+def same_type(kind: Kind, body: dict[str, Any]) -> None:
+    """Raises DomainError SYNTAX when the body is another resource than the address says."""
     if body.get("resourceType") != kind.name:
         raise malformed("The resource is not of the type in the address.", "resourceType")
 
 
-__all__ = ["KINDS", "READ", "router"]

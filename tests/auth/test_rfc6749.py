@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from threading import Thread
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
-from auth import accounts, clients, tables
+from auth import accounts, clients, codes, tables
 from auth.clients import Kind
 from tests.auth.city import CALLBACK, ISSUER, TOKEN, VERIFIER, City, StandardClient, asked, returned, walk
 
@@ -159,6 +160,32 @@ async def test_4_1_2_of_parallel_uses_of_a_code_one_succeeds(city: City) -> None
     code = await city.code(app, lucie)
     answers = await asyncio.gather(*(city.redeem(app, code) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400, 400, 400]
+
+
+async def test_4_1_2_a_use_waits_for_the_one_before_it(city: City) -> None:
+    app, lucie = city.citizen_app(), city.person()
+    secret = await city.code(app, lucie)
+    second: list[codes.Code | None] = []
+
+    def use() -> None:
+        with Session(city.engine) as session, session.begin():
+            second.append(codes.redeem(session, city.keys, secret, app.id, city.clock()))
+
+    with Session(city.engine) as session, session.begin():
+        first = codes.redeem(session, city.keys, secret, app.id, city.clock())
+        thread = Thread(target=use)
+        thread.start()
+        thread.join(0.3)
+        assert second == [], "the second use must not be answered before the first is settled"
+    thread.join()
+    assert first is not None
+    assert second == [None]
+    assert UUID(first.jti) in revoked(city)
+
+
+async def test_4_4_a_public_client_cannot_act_for_itself(city: City) -> None:
+    form = {"grant_type": "client_credentials", "client_id": city.citizen_app().id, "scope": "patient/*.rs"}
+    assert (await city.post("/oauth/token", form)).json()["error"] == "invalid_client"
 
 
 async def test_4_1_3_a_disabled_account_redeems_nothing(city: City) -> None:

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, func, select
 
+from auth import signing
 from auth.claims import Claims
 from auth.rfc9068 import Verifier, mint
 from auth.signing import SigningKeys
@@ -257,6 +258,19 @@ def test_processes_that_start_together_make_one_key(city: City, auth_engine: Any
     for thread in threads:
         thread.join()
     assert len({server.signing.signer(city.clock())[0] for server in servers}) == 1
+    assert len(city.server.signing.jwks(city.clock())["keys"]) == 1
+
+
+def test_the_first_key_is_made_by_one_process_at_a_time(city: City, auth_engine: Any) -> None:
+    with auth_engine.begin() as connection:
+        connection.execute(signing_key.delete())
+    thread = Thread(target=city.server.start)
+    with auth_engine.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(signing._FIRST_KEY_LOCK)))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive(), "another process is making the key"
+    thread.join()
     assert len(city.server.signing.jwks(city.clock())["keys"]) == 1
 
 

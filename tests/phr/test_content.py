@@ -4,11 +4,18 @@ import codecs
 
 import pytest
 
-from phr.content import HEAD, check_text, check_xml, matches, sniff
+from phr.content import HEAD, Judge, matches, sniff
 from phr.core.errors import DomainError, Reason
 
 CDA = '<?xml version="1.0"?><!-- c --><?xml-stylesheet href="a"?>\n<ClinicalDocument xmlns="urn:hl7-org:v3"/>'
 PREFIXED = '<h:ClinicalDocument xmlns:h="urn:hl7-org:v3"><h:title>é</h:title></h:ClinicalDocument>'
+
+
+def judge(data: bytes, declared: str, step: int = 1000) -> None:
+    judging = Judge(declared, "Binary.contentType")
+    for start in range(0, len(data), step):
+        judging.feed(data[start : start + step])
+    judging.close()
 
 
 @pytest.mark.parametrize(
@@ -56,15 +63,19 @@ def test_a_head_cut_inside_a_character_is_still_text(character: str) -> None:
     for length in range(40, 48):
         assert sniff(text[:length]) == "text/plain"
     assert sniff(text[1:40]) is None
-    check_text(text)
+    judge(text, "text/plain", 999)
     with pytest.raises(DomainError):
-        check_text(text[:-1])
+        judge(text[:-1], "text/plain")
 
 
 def test_a_long_cda_is_known_by_its_head() -> None:
     document = PREFIXED.replace("é", "é" * HEAD).encode()
     assert sniff(document[:HEAD]) == "text/xml"
-    check_xml(document)
+    judge(document, "text/xml")
+    with pytest.raises(DomainError):
+        judge(document[:-1], "text/xml")
+    with pytest.raises(DomainError):
+        judge(document.replace(b"</h:title>", b"&x;</h:title>"), "text/xml")
 
 
 @pytest.mark.parametrize(
@@ -106,12 +117,25 @@ def test_a_declared_type_must_be_what_the_bytes_are(declared: str, head: bytes, 
 )
 def test_bad_xml_is_refused(document: bytes) -> None:
     with pytest.raises(DomainError) as caught:
-        check_xml(document)
+        judge(document, "text/xml")
     assert caught.value.reason is Reason.MEDIA_TYPE
     assert caught.value.issues
 
 
 def test_control_characters_after_the_head_are_refused() -> None:
     with pytest.raises(DomainError) as caught:
-        check_text(b"a" * HEAD + b"\x00")
+        judge(b"a" * HEAD + b"\x00", "text/plain")
     assert caught.value.reason is Reason.MEDIA_TYPE
+
+
+def test_a_type_declared_wrongly_is_named_where_it_stands() -> None:
+    for data, declared in ((b"%PDF-1.4", "image/png"), (b"%PDF-1.4" * HEAD, "text/plain")):
+        with pytest.raises(DomainError) as caught:
+            judge(data, declared)
+        assert caught.value.issues[0].expression == "Binary.contentType"
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_the_size_of_the_pieces_does_not_matter(step: int) -> None:
+    for data, declared in ((CDA.encode(), "text/xml"), ("é€😀".encode() * 3000, "text/plain"), (b"%PDF-", "application/pdf")):
+        judge(data, declared, step)

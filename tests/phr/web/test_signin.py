@@ -191,7 +191,10 @@ async def test_a_scope_that_was_not_asked_cannot_be_ticked(city: City) -> None:
     assert (await city.redeem(app, back["code"])).json()["scope"] == "patient/Observation.rs"
 
 
-@pytest.mark.parametrize("form", [{"decision": "deny"}, {"decision": ""}, {"scope": []}, {"scope": ["openid"]}])
+@pytest.mark.parametrize(
+    "form",
+    [{"decision": "deny"}, {"decision": ""}, {"scope": []}, {"scope": ["openid"]}, {"scope": ["patient/Condition.rs"]}],
+)
 async def test_a_refusal_is_access_denied(city: City, form: dict[str, object]) -> None:
     query = asked(city.citizen_app(), scope="openid patient/Observation.rs", state="s")
     async with city.browser() as browser:

@@ -1,0 +1,84 @@
+"""The two folds of every predicate are one: what Python holds of a row is what SQL answers, never unknown."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fhir.criteria import DateMatch, UpdatedMatch
+from fhir.dates import PREFIXES
+from fhir.predicate import And, Everything, KindIn, Not, Nothing, Or, Predicate, Row
+from phr.core.database import Database, Session
+from tests.fhir import folds
+
+ON_ONE_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@pytest.fixture
+async def session(database_url: str) -> AsyncIterator[Session]:
+    database = await Database.connect(database_url, 1)
+    async with database.session() as opened:
+        yield opened
+    await database.close()
+
+
+async def agree(session: Session, many: Sequence[Row], asked: Sequence[Predicate]) -> None:
+    found = await folds.judged(session, many, asked)
+    for row in many:
+        assert found[row.id] == [predicate.holds(row) for predicate in asked], (row, asked)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=ON_ONE_DATABASE)
+@given(many=folds.rows, asked=st.lists(folds.predicates, min_size=1, max_size=8))
+async def test_holds_is_clause(session: Session, many: Sequence[Row], asked: Sequence[Predicate]) -> None:
+    await agree(session, many, asked)
+
+
+async def test_every_date_prefix_against_every_range(session: Session) -> None:
+    pairs = [(low, high) for low in folds.BOUNDS for high in folds.BOUNDS if low <= high]
+    blank = Row(0x123, "", "Observation", folds.MOMENTS[0], False, None, *([False] * 3), None, None, *_EMPTY)
+    dates = [[pair] for pair in pairs] + [[], [(0, 1), (2, 3)]]
+    rows = [_with(blank, n, {"date": found}) for n, found in enumerate(dates)] + [_with(blank, 999, {})]
+    asked = [DateMatch("date", prefix, *pair) for prefix in PREFIXES for pair in pairs]
+    for start in range(0, len(asked), 84):
+        await agree(session, rows, asked[start : start + 84])
+
+
+async def test_every_instant_prefix_against_every_instant(session: Session) -> None:
+    moments = folds.MOMENTS
+    blank = Row(0x123, "", "Observation", moments[0], False, None, *([False] * 3), None, None, *_EMPTY)
+    rows = [_with(blank, n, {}, updated=at) for n, at in enumerate(moments)]
+    pairs = [(low, high) for low in moments for high in moments if low <= high]
+    await agree(session, rows, [UpdatedMatch(prefix, *pair) for prefix in PREFIXES for pair in pairs])
+
+
+_EMPTY = (frozenset[object](), dict[str, object](), frozenset[object]())
+
+
+def _with(row: Row, n: int, dates: dict[str, list[tuple[int, int]]], **more: object) -> Row:
+    fields = {name: getattr(row, name) for name in Row.__slots__}
+    return Row(**{**fields, "id": f"123-{n:032x}", "dates": dates, **more})
+
+
+@given(asked=folds.predicates)
+def test_a_shape_says_nothing_of_values(asked: Predicate) -> None:
+    """One compiled statement serves every predicate of a shape: the shape must be hashable and bind the same count."""
+    assert hash(asked.shape()) == hash(asked.shape())
+    assert len(list(asked.values())) == len(list(asked.values()))
+
+
+def test_no_rule_is_nothing_and_no_condition_is_everything() -> None:
+    row = _with(Row(1, "", "Observation", folds.MOMENTS[0], False, None, *([False] * 3), None, None, *_EMPTY), 1, {})
+    assert not Nothing().holds(row)
+    assert not Or(()).holds(row)
+    assert And(()).holds(row)
+    assert Everything().holds(row)
+    assert not Not(Everything()).holds(row)
+    assert not KindIn(frozenset()).holds(row)
+    for fold in (lambda: Predicate().holds(row), lambda: Predicate().clause(None, lambda _: None)):  # type: ignore[arg-type,return-value]
+        with pytest.raises(NotImplementedError):
+            fold()
+    assert list(Predicate().values()) == []
+    plain = Predicate()
+    assert plain.shape() is plain
