@@ -75,8 +75,11 @@ def _followed(resource: dict[str, Any], parameter: Parameter) -> Iterator[tuple[
             yield pair
 
 
-async def included(fetch: Fetch, view: View, query: Query, page: Sequence[Stored]) -> list[Stored]:
-    """What `_include` and `_revinclude` bring along with a page, each resource once, at most MOST_INCLUDED."""
+async def included(fetch: Fetch, view: View, query: Query, page: Sequence[Stored]) -> tuple[list[Stored], bool]:
+    """What `_include` and `_revinclude` bring along with a page, each resource once, and whether that is all of it.
+
+    At most MOST_INCLUDED.
+    """
     have = {(row.kind, row.id): row for row in page}
     brought: list[Stored] = []
     fresh: Sequence[Stored] = page
@@ -91,7 +94,7 @@ async def included(fetch: Fetch, view: View, query: Query, page: Sequence[Stored
         have |= {(row.kind, row.id): row for row in fresh}
         brought += fresh
         first = False
-    return brought[:MOST_INCLUDED]
+    return brought[:MOST_INCLUDED], len(brought) < MOST_INCLUDED
 
 
 async def _forward(fetch: Fetch, view: View, include: Include, rows: Sequence[Stored]) -> list[Stored]:

@@ -4,11 +4,11 @@ The rule: a statement that names a stored-resource table outside a lens (or outs
 is refused before it is compiled. No search, chain, include, count or export can be written by forgetting a filter.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Executable, Select, Subquery, Table, and_, bindparam, select
+from sqlalchemy import ColumnElement, Executable, Select, Subquery, TableClause, and_, bindparam, select
 from sqlalchemy.sql.expression import ClauseElement
 
 from fhir.predicate import And, Predicate, Present
@@ -17,6 +17,7 @@ from phr.core.database import Query, Shapes, guard
 
 _SEAL = object()
 _OPTION = "carnet_lens"
+_NAMES = frozenset(table.name for table in PROTECTED)
 _Statement = TypeVar("_Statement", bound=Executable)
 
 
@@ -41,17 +42,26 @@ def refuse_unguarded(statement: ClauseElement) -> None:
         seen.add(id(element))
         if isinstance(element, Executable) and element.get_execution_options().get(_OPTION) is _SEAL:
             continue
-        if isinstance(element, Column) and element.table is not None:
-            pending.append(element.table)
-        if isinstance(element, Table) and element in PROTECTED:
-            raise UnguardedStatementError(element.name)
-        pending.extend(element.get_children())
-        if isinstance(element, Table):
+        if isinstance(element, TableClause):
+            # By name: another Table object, or a table() made on the spot, reads the same rows.
+            if element.name in _NAMES:
+                raise UnguardedStatementError(element.name)
             continue
-        # get_children() of a DML statement leaves out what it writes to.
-        target = getattr(element, "table", None)
-        if isinstance(target, Table):
-            pending.append(target)
+        pending.extend(_parts(element))
+
+
+def _parts(element: Any) -> Iterator[Any]:
+    """All that a statement is made of."""
+    yield from element.get_children()
+    # TRAP: get_children() leaves out a column's table, what DML writes to, DISTINCT ON, and VALUES of several rows.
+    table = getattr(element, "table", None)
+    if isinstance(table, ClauseElement):
+        yield table
+    yield from getattr(element, "_distinct_on", ())
+    for rows in getattr(element, "_multi_values", ()):
+        for row in rows:
+            values = row.values() if isinstance(row, Mapping) else row
+            yield from (value for value in values if isinstance(value, ClauseElement))
 
 
 class Binder:

@@ -100,7 +100,8 @@ class Within(Predicate):
         return row.bucket == self.bucket and row.record == self.record
 
     def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
-        return and_(columns.bucket == bind(Integer()), columns.record == bind(String()))
+        own = columns.bucket == bind(Integer()), columns.record == bind(String())
+        return and_(columns.record.is_not(None), *own)
 
     def values(self) -> Iterator[object]:
         yield self.bucket
@@ -157,13 +158,16 @@ class KindIn(Predicate):
         return row.kind in self.kinds
 
     def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
-        return equals_any(columns.kind, bind(ARRAY(String())))
+        return (
+            columns.kind == bind(String()) if len(self.kinds) == 1 else equals_any(columns.kind, bind(ARRAY(String())))
+        )
 
     def values(self) -> Iterator[object]:
-        yield sorted(self.kinds)
+        yield min(self.kinds) if len(self.kinds) == 1 else sorted(self.kinds)
 
     def shape(self) -> object:
-        return "kind"
+        # Equality and membership are two shapes: only equality lets an index give its rows in order.
+        return ("kind", len(self.kinds) == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +180,14 @@ class IdIn(Predicate):
         return row.id in self.ids
 
     def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
-        return equals_any(columns.id, bind(ARRAY(String())))
+        one = len(self.ids) == 1
+        return columns.id == bind(String()) if one else equals_any(columns.id, bind(ARRAY(String())))
 
     def values(self) -> Iterator[object]:
-        yield sorted(self.ids)
+        yield min(self.ids) if len(self.ids) == 1 else sorted(self.ids)
 
     def shape(self) -> object:
-        return "id"
+        return ("id", len(self.ids) == 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _PAIRS = 100
 _ELEMENT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _TOTALS = ("none", "estimate", "accurate")
 _SUMMARIES = ("true", "text", "data", "count", "false")
-_SKIPPED = ("_format", "_pretty")
+SKIPPED = ("_format", "_pretty")
+"""Parameters of the answer's form, which search nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ class Query:
     ignored: tuple[tuple[str, str], ...] = ()
     cursor: str | None = None
     understood: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def counting(self) -> bool:
+        """Whether only the number of matches is wanted: `_count=0` says the same as `_summary=count`."""
+        return self.summary == "count" or self.count == 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether the number of matches is wanted: an estimate is given exactly."""
+        return self.counting or self.total != "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ def parse(
         raise malformed(f"At most {_PAIRS} search parameters at a time.")
     for name, value in pairs:
         _refuse_unprintable(name, value)
-        if name in _SKIPPED:
+        if name in SKIPPED:
             continue
         try:
             _take(reading, kind, draft, name, value)

@@ -9,9 +9,12 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from phr.core.vault import keyed_uuid, seal, subkey, unseal
 
 BUCKETS = 4096
+_BLOCK = 64
 COMMONS = ""
 """The record key of what belongs to nobody."""
 
@@ -42,14 +45,18 @@ class RecordKeys:
     """The keys of one record (or of the commons), derived from its data key for one purpose each."""
 
     record: str
-    sealing: bytes
+    cipher: AESGCM
     hashing: bytes
     chaining: bytes
+    pads: tuple[bytes, bytes]
 
     @classmethod
     def derive(cls, record: str, data_key: bytes) -> "RecordKeys":
-        """All purposes of a data key."""
-        return cls(record, *(subkey(data_key, purpose) for purpose in ("seal", "tokens", "journal")))
+        """All purposes of a data key. `pads`: the chaining key's inner and outer HMAC pads (RFC 2104 §2)."""
+        sealing, hashing, chaining = (subkey(data_key, purpose) for purpose in ("seal", "tokens", "journal"))
+        padded = chaining.ljust(_BLOCK, b"\0")
+        pads = bytes(byte ^ 0x36 for byte in padded), bytes(byte ^ 0x5C for byte in padded)
+        return cls(record, AESGCM(sealing), hashing, chaining, pads)
 
     def __repr__(self) -> str:
         return "RecordKeys(…)"
@@ -60,8 +67,8 @@ class RecordKeys:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Seal under the record's key, bound to `context`."""
-        return seal(self.sealing, plain, context.encode())
+        return seal(self.cipher, plain, context.encode())
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
         """Open what `seal` made. Raises BrokenSealError."""
-        return unseal(self.sealing, sealed, context.encode())
+        return unseal(self.cipher, sealed, context.encode())

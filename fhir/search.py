@@ -6,6 +6,7 @@ are found first, through the lens, and become a set of hashes.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -28,7 +29,7 @@ from fhir.predicate import And, Predicate
 from fhir.query import Sort
 
 NEVER = 2**62
-"""Where a row without a date stands in an order by date: last when ascending."""
+"""Where a row without a date stands in an order by date: last, in either direction."""
 
 COLUMNS = ("bucket", "id", "kind", "version", "updated", "gone", "record", "sealed")
 
@@ -50,7 +51,7 @@ def _key(rows: Any, sort: Sort) -> ColumnElement[Any]:
         return rows.c.id  # type: ignore[no-any-return]
     first = rows.c.dates.op("->")(literal(sort.name, String())).op("->")(literal(0, Integer()))
     start = cast(first.op("->>")(literal(0, Integer())), BigInteger)
-    return func.coalesce(start, literal(NEVER, BigInteger()))
+    return func.coalesce(start, literal(-NEVER if sort.descending else NEVER, BigInteger()))
 
 
 def _key_type(sort: Sort) -> Any:
@@ -124,8 +125,13 @@ def one_of(lens: Lens, criteria: Sequence[Predicate], *, gone: bool = True, lock
     return all_of(lens, And(tuple(criteria)), 1, gone=gone, lock=lock)
 
 
-def versions_of(lens: Lens, criteria: Predicate, after: tuple[Any, str, int] | None, limit: int) -> Statement:
-    """Current and superseded versions, newest first: history of an instance, a type in a record, or a record."""
+def versions_of(
+    lens: Lens, criteria: Predicate, after: tuple[Any, str, int] | None, limit: int, since: datetime | None = None
+) -> Statement:
+    """Current and superseded versions, newest first: history of an instance, a type in a record, or a record.
+
+    `since`: each version's own instant, not its resource's.
+    """
 
     def build(bind: Binder) -> Select[Any]:
         rows, older = lens.rows(bind, gone=True), lens.versions(bind)
@@ -133,6 +139,8 @@ def versions_of(lens: Lens, criteria: Predicate, after: tuple[Any, str, int] | N
         past = select(*[older.c[name] for name in COLUMNS]).where(criteria.clause(older.c, bind))
         both = now.union_all(past).subquery()
         statement = select(both)
+        if since is not None:
+            statement = statement.where(both.c.updated >= bind(TIMESTAMP(timezone=True)))
         if after is not None:
             at, identifier, version = bind(TIMESTAMP(timezone=True)), bind(String()), bind(Integer())
             statement = statement.where(
@@ -148,5 +156,21 @@ def versions_of(lens: Lens, criteria: Predicate, after: tuple[Any, str, int] | N
     lensed = tuple(lens.values())
     asked = tuple(criteria.values())
     # Binder order: rows(), versions(), then each criteria.
-    values = (*lensed, *lensed, *asked, *asked, *(after or ()), limit + 1)
-    return Statement(("versions", lens.shape(), criteria.shape(), after is not None), build, values)
+    start = () if since is None else (since,)
+    values = (*lensed, *lensed, *asked, *asked, *start, *(after or ()), limit + 1)
+    shape: Hashable = ("versions", lens.shape(), criteria.shape(), since is not None, after is not None)
+    return Statement(shape, build, values)
+
+
+def version_of(lens: Lens, criteria: Predicate, version: int) -> Statement:
+    """One version, current or superseded, of what the criteria name."""
+
+    def build(bind: Binder) -> Select[Any]:
+        rows, older = lens.rows(bind, gone=True), lens.versions(bind)
+        now = select(*[rows.c[name] for name in COLUMNS]).where(criteria.clause(rows.c, bind))
+        past = select(*[older.c[name] for name in COLUMNS]).where(criteria.clause(older.c, bind))
+        both = now.union_all(past).subquery()
+        return select(both).where(both.c.version == bind(Integer()))
+
+    lensed, asked = tuple(lens.values()), tuple(criteria.values())
+    return Statement(("version", lens.shape(), criteria.shape()), build, (*lensed, *lensed, *asked, *asked, version))

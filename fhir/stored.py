@@ -11,7 +11,9 @@ from fhir.record import COMMONS, RecordKeys
 from phr.core.errors import DomainError, Issue, Reason
 from phr.core.vault import BrokenSealError
 
-_COMPRESSOR_LEVEL = 3
+# Kept: making one costs more than using it. Not to be shared between threads; stored rows are one thread's.
+_COMPRESSOR = zstandard.ZstdCompressor(level=3)
+_DECOMPRESSOR = zstandard.ZstdDecompressor()
 _LARGEST = 128 << 20
 
 
@@ -39,8 +41,7 @@ def _context(kind: str, identifier: str, version: int) -> str:
 
 def seal_resource(keys: RecordKeys, kind: str, identifier: str, version: int, plain: bytes) -> bytes:
     """Compress and seal the JSON of one version."""
-    compressed = zstandard.ZstdCompressor(level=_COMPRESSOR_LEVEL).compress(plain)
-    return keys.seal(compressed, _context(kind, identifier, version))
+    return keys.seal(_COMPRESSOR.compress(plain), _context(kind, identifier, version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Stored:
             compressed = keyring.of(self.record).unseal(self.sealed, context)
         except BrokenSealError:
             raise DomainError(Reason.UNAVAILABLE, Issue("exception", "A stored resource is damaged.")) from None
-        return zstandard.ZstdDecompressor().decompress(compressed, max_output_size=_LARGEST)
+        return _DECOMPRESSOR.decompress(compressed, max_output_size=_LARGEST)
 
     def json(self, keyring: Keyring) -> dict[str, Any]:
         """The resource as JSON, decimals kept."""

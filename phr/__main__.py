@@ -114,6 +114,7 @@ def migrate_command() -> None:
 def import_command(paths: Annotated[list[Path], typer.Argument(help="JSON bundles, or folders of them.")]) -> None:
     """Load FHIR R4 bundles, each in one transaction; run again to resume. Exit code 1 if anything failed."""
     settings = _settings()
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # a lost database is told once, by file
     try:
         listed = imports.files(paths)
     except FileNotFoundError as error:

@@ -148,11 +148,12 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     )
     faults.install(app)
     app.add_exception_handler(Exception, _answered)
+    # Routes are tried in order: what is asked most comes first.
+    app.include_router(discovery.router(settings))
+    app.include_router(fhir.router(visiting(parts.installation, parts.server.verifier)))
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
     app.include_router(signin.router(parts.server))
-    app.include_router(discovery.router(settings))
-    app.include_router(fhir.router(visiting(parts.installation, parts.server.verifier)))
     if settings.sandbox:
         app.include_router(sandbox.router(settings))
     return Guarded(app)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import Column, DateTime, Integer, Table, Uuid, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -115,12 +116,15 @@ async def load_file(installation: Installation, path: Path, base: str, now: date
     """One file, unless its very bytes went in before."""
     raw = path.read_bytes()  # noqa: ASYNC240  (the command line has nothing else to do)
     name = f"bytes|{hashlib.sha256(raw).hexdigest()}"
-    before = await marked(installation, name)
-    if before is not None:
-        return Loaded(path, before, already=True)
     try:
+        before = await marked(installation, name)
+        if before is not None:
+            return Loaded(path, before, already=True)
         bundle = wire.decode(raw, NESTING)
         await load(visit_of(installation, "import", now), name, bundle, base)
     except DomainError as error:
         return Loaded(path, 0, failed=error.issues)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        lost = Issue("transient", "The database went away: run again to resume, what went in is not repeated.")
+        return Loaded(path, 0, failed=(lost,))
     return Loaded(path, len(bundle["entry"]))

@@ -3,11 +3,12 @@
 The rule: nothing is written before everything is judged, and what is written is still in sight of who wrote it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir import store, tokens
+from fhir import store, tokens, wire
 from fhir.index import patients_of, references_of
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import IdIn, KindIn
@@ -16,7 +17,7 @@ from fhir.search import all_of, one_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents
+from phr import blobs, documents, links
 from phr.access.reader import Citizen, System
 from phr.access.right import Change, Refused, Verdict, may_change, may_create
 from phr.access.scope import CREATE, UPDATE, granted
@@ -48,6 +49,19 @@ def located(issues: Iterable[Issue], kind: str, where: str) -> tuple[Issue, ...]
     )
 
 
+@contextmanager
+def within(kind: Kind, where: str) -> Iterator[None]:
+    """What fails inside is told of the resource at `where`, such as an entry of a Bundle."""
+    try:
+        yield
+    except DomainError as error:
+        here = where.partition(".resource")[0]
+        issues = [
+            i if (i.expression or "").startswith(here) else located([i], kind.name, where)[0] for i in error.issues
+        ]
+        raise DomainError(error.reason, *issues) from None
+
+
 def judge(kind: Kind, body: Json, where: str) -> None:
     """Validate one resource. Raises DomainError CONTENT with every issue."""
     issues = validate(kind.name, body)
@@ -77,6 +91,10 @@ class Plan:
 
     async def add(self, item: Item) -> None:
         """Judge one resource, its content taken out of it; ITI-105 inline content becomes a Binary of its own."""
+        with within(item.kind, item.where):
+            await self._add(item)
+
+    async def _add(self, item: Item) -> None:
         body, content, kind = item.body, item.content, item.kind
         data = None
         if kind.name == "Binary" and content is None:
@@ -87,6 +105,13 @@ class Plan:
             if inline is not None:
                 body = await self._take_out(item, body, inline)
         limit = self.deed.visit.installation.settings
+        raw = wire.encode(body)
+        if len(raw) > limit.resource_bytes:
+            raise DomainError(
+                Reason.TOO_LARGE, Issue("too-long", f"A resource is at most {limit.resource_bytes} bytes.")
+            )
+        if self.base.encode() in raw:
+            body = links.relative(body, self.base)
         judge(kind, body, item.where)
         self._allow(kind, item, body)
         if data is not None:
@@ -137,22 +162,25 @@ class Plan:
             lens = sight.of(item.kind) if item.before is None else deed.viewing(UPDATE).of(item.kind)
             opening = deed.fresh and item.kind.name == "Patient"
             if not opening and not lens.sight.holds(made.row()):
-                raise forbidden("The result would be out of your own sight.")
+                with within(item.kind, item.where):
+                    raise forbidden("The result would be out of your own sight.")
         await self._check_documents()
         keys = {made.record: self._keys(made.record) for made in drafts}
         new = [made for made, item in zip(drafts, self.items, strict=True) if item.before is None]
         await store.insert_all(deed.session, new, keys)
         for made, item in zip(drafts, self.items, strict=True):
             if item.before is not None:
-                await self._check_free(made)
+                with within(item.kind, item.where):
+                    await self._check_free(made)
                 await store.replace(deed.session, made, keys[made.record])
             if item.content is not None:
                 await blobs.keep(deed.session, keys[made.record], made.id, made.version, item.content)
             deed.touched.append(made.reference)
         for made, item in zip(drafts, self.items, strict=True):
-            await self._govern(made)
-            if item.before is None:
-                await self._supersede(made)
+            with within(item.kind, item.where):
+                await self._govern(made)
+                if item.before is None:
+                    await self._supersede(made)
         return drafts
 
     async def _check_free(self, made: Draft) -> None:

@@ -4,17 +4,19 @@ The rule: a search on a record's types opens one record; there is no search acro
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from fhir import joins, paging, query, tokens
+from fhir import dates, joins, paging, query, tokens
+from fhir.criteria import UpdatedMatch
 from fhir.index import references_of
 from fhir.lens import Statement, whereabouts
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import And, Everything, IdIn, KindIn, Predicate
-from fhir.query import Query
+from fhir.query import Query, Sort
 from fhir.record import bucket_of
-from fhir.search import Page, count_of, one_of, page_of, versions_of
+from fhir.search import Page, all_of, count_of, one_of, page_of, version_of, versions_of
 from fhir.stored import Stored
 from fhir.view import View
 from phr import records
@@ -78,57 +80,89 @@ async def read(visit: Visit, kind: Kind, identifier: str, tag: Tag = Tag.READ) -
 
 async def vread(visit: Visit, kind: Kind, identifier: str, version: str) -> tuple[Stored, View]:
     """One version, judged by the visibility of the current one. Raises ABSENT or GONE."""
-    found, view = await history(visit, kind, identifier, (), journaled=f"{identifier}/_history/{version}")
-    for row in found.matches:
-        if str(row.version) == version:
-            if row.gone:
-                raise DomainError(Reason.GONE, Issue("deleted", "This version is a deletion."))
-            return row, view
-    raise absent()
+    require(visit, READ, kind)
+    if not (version.isascii() and version.isdecimal() and len(version) <= 9):
+        raise absent()
+    home = await home_of(visit, kind, identifier)
+    match = And((KindIn(frozenset({kind.name})), IdIn(frozenset({identifier}))))
+    asked = asked_of((kind.name, identifier, "_history", version))
+
+    def choose(view: View) -> Statement:
+        return version_of(view.of(kind), match, int(version))
+
+    view, rows = await visit.see(home, READ, Tag.HISTORY, asked, choose, 1)
+    if not rows:
+        raise absent()
+    found = Stored.from_row(rows[0])
+    if found.gone:
+        raise DomainError(Reason.GONE, Issue("deleted", "This version is a deletion."))
+    return found, view
 
 
-async def history(
-    visit: Visit, kind: Kind, identifier: str | None, pairs: Pairs, journaled: str | None = None
-) -> tuple[Found, View]:
+async def history(visit: Visit, kind: Kind, identifier: str | None, pairs: Pairs, base: str, *, strict: bool) -> Found:
     """Versions, newest first, of one resource or of a type in one record. `_count`, `_since` and cursors.
 
     Raises ABSENT when an instance is not in sight.
     """
     require(visit, READ if identifier else SEARCH, kind)
-    key, who = visit.installation.system_keys.get("cursor"), f"history {identity(visit.reader)}"
+    key, who = visit.installation.system_keys.get("cursor"), f"history {identifier} {identity(visit.reader)}"
     after, pairs = _continue(key, who, kind, pairs)
+    understood = _few(kind, pairs, ("_count", "_since"), base if identifier is None else None, strict=strict)
     names = dict(pairs)
     parts: list[Predicate] = [KindIn(frozenset({kind.name}))]
     if identifier is not None:
         parts.append(IdIn(frozenset({identifier})))
         home = await home_of(visit, kind, identifier)
     else:
-        home = await asked_home(visit, kind, pairs, "")
-    if "_since" in names:
-        parts.append(_since(visit, kind, names["_since"]))
-    limit = _count(names.get("_count")) if journaled is None else joins.MOST
-    asked = journaled or asked_of((kind.name, *([identifier] if identifier else []), "_history"))
+        home = await asked_home(visit, kind, pairs, base)
+    since = _since(names["_since"]) if "_since" in names else None
+    limit = _count(names.get("_count"))
+    asked = asked_of((kind.name, *([identifier] if identifier else []), "_history"))
     verb = READ if identifier else SEARCH
     match = And(tuple(parts))
 
     def choose(view: View) -> Statement:
-        return versions_of(view.of(kind), match, after, limit)
+        return versions_of(view.of(kind), match, after, limit, since)
 
     view, rows = await visit.see(home, verb, Tag.HISTORY, asked, choose, limit)
     found = [Stored.from_row(row) for row in rows]
-    if identifier is not None and not found and after is None:
+    if identifier is not None and not found and after is None and not (since and await _known(visit, kind, identifier)):
         raise absent()
     more = None
     if len(found) > limit:
         last = found[limit - 1]
         cursor = paging.Cursor(tuple(pairs), (last.updated, last.id, last.version))
         more = paging.issue(key, who, kind.name, cursor)
-    return Found(Query(kind), view, found[:limit], [], None, more), view
+    return Found(understood, view, found[:limit], [], None, more)
 
 
-def _since(visit: Visit, kind: Kind, value: str) -> Predicate:
-    parsed = query.parse(kind, [("_lastUpdated", f"ge{value}")], visit.installation.commons.hashed, visit.now)
-    return And(parsed.criteria)
+async def _known(visit: Visit, kind: Kind, identifier: str) -> bool:
+    try:
+        await read(visit, kind, identifier, Tag.HISTORY)
+    except DomainError as error:
+        return error.reason is Reason.GONE
+    return True
+
+
+def _few(kind: Kind, pairs: Pairs, names: Iterable[str], base: str | None, *, strict: bool) -> Query:
+    """What is understood of an interaction of few parameters; `base`: and of those that name the person."""
+    wanted = {*names, *query.SKIPPED}
+    used = [p for p in pairs if p[0] in wanted or (base is not None and query.record_asked(kind, [p], base))]
+    ignored = tuple((name, "not a parameter here") for name, value in pairs if (name, value) not in used)
+    if strict:
+        refuse(ignored)
+    return Query(kind, ignored=ignored, understood=tuple(p for p in used if p[0] not in query.SKIPPED))
+
+
+def refuse(ignored: Sequence[tuple[str, str]]) -> None:
+    """Under Prefer: handling=strict, raises DomainError SYNTAX when something was not understood."""
+    if ignored:
+        issues = [Issue("not-supported", f"{name}: {why}") for name, why in ignored]
+        raise DomainError(Reason.SYNTAX, *issues)
+
+
+def _since(value: str) -> datetime:
+    return dates.instant(dates.span(value)[0])
 
 
 def _count(text: str | None) -> int:
@@ -196,7 +230,7 @@ async def search(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: b
 async def _nothing(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: bool) -> Found:
     asked = _parse(visit, kind, pairs, base, None, strict=strict)
     async with visit.act(None, SEARCH, Tag.SEARCH, asked_of((kind.name,))) as deed:
-        total = 0 if asked.total == "accurate" or asked.summary == "count" else None
+        total = 0 if asked.counted else None
         return Found(asked, deed.view, [], [], total, None)
 
 
@@ -209,9 +243,8 @@ def _parse(visit: Visit, kind: Kind, pairs: Pairs, base: str, view: View | None,
         if asked is not None and asked.identifier is not None:
             known[asked.identifier] = view.record
     parsed = query.parse(kind, pairs, hashed, visit.now, commons=commons, base=base, known=known)
-    if strict and parsed.ignored:
-        issues = [Issue("not-supported", f"{name}: {why}", severity="error") for name, why in parsed.ignored]
-        raise DomainError(Reason.SYNTAX, *issues)
+    if strict:
+        refuse(parsed.ignored)
     return parsed
 
 
@@ -220,7 +253,6 @@ async def _search(
 ) -> Found:
     plain = _parse(visit, kind, pairs, base, None, strict=strict)
     together = plain.chains or plain.has or plain.includes or plain.revincludes
-    counted = plain.total == "accurate" or plain.summary == "count"
     limit = DEFAULT_COUNT if plain.count is None else plain.count
     of_kind = KindIn(frozenset({kind.name}))
     asked = asked_of((kind.name,))
@@ -229,7 +261,7 @@ async def _search(
     def page(view: View, match: Predicate) -> Statement:
         return page_of(view.of(kind), Page(And((of_kind, match)), parsed.sort, after, limit))
 
-    if not together and not counted:
+    if not together and not plain.counted:
 
         def choose(view: View) -> Statement:
             nonlocal parsed
@@ -242,11 +274,13 @@ async def _search(
         view = deed.view
         parsed = _parse(visit, kind, pairs, base, view, strict=strict)
         match = await joins.conditions(deed.fetch, view, parsed)
-        total = await _total(deed, view, And((of_kind, match)), kind) if counted else None
-        counting = parsed.summary == "count" or limit == 0
-        rows = [] if counting else await deed.fetch(page(view, match))
+        total = await _total(deed, view, And((of_kind, match)), kind) if parsed.counted else None
+        rows = [] if parsed.counting else await deed.fetch(page(view, match))
         shown = [Stored.from_row(row) for row in rows[:limit]]
-        brought = await joins.included(deed.fetch, view, parsed, shown)
+        brought, whole = await joins.included(deed.fetch, view, parsed, shown)
+        if not whole:
+            told = ("_include", f"only {joins.MOST_INCLUDED} resources are brought along: ask for smaller pages")
+            parsed = replace(parsed, ignored=(*parsed.ignored, told))
         deed.touched += [f"{row.kind}/{row.id}" for row in (*shown, *brought)]
         return _page(visit, kind, pairs, parsed, view, rows, brought, total, limit)
 
@@ -278,26 +312,30 @@ def _page(
     return Found(parsed, view, [Stored.from_row(row) for row in rows[:limit]], brought, total, more)
 
 
-async def everything(visit: Visit, identifier: str, pairs: Pairs) -> Found:
-    """`Patient/{id}/$everything`: the record as the reader sees it, and the commons it names. `_type`, `_since`."""
+async def everything(visit: Visit, identifier: str, pairs: Pairs, *, strict: bool) -> Found:
+    """`Patient/{id}/$everything`: the record as the reader sees it, and the commons it names. `_type`, `_since`.
+
+    Oldest first, so that the Patient opens it and what is written meanwhile comes at its end.
+    """
     patient = KINDS["Patient"]
     require(visit, READ, patient)
-    key, who = visit.installation.system_keys.get("cursor"), f"everything {identity(visit.reader)}"
+    key, who = visit.installation.system_keys.get("cursor"), f"everything {identifier} {identity(visit.reader)}"
     after, pairs = _continue(key, who, patient, pairs)
+    understood = _few(patient, pairs, ("_type", "_since", "_count"), None, strict=strict)
     names = dict(pairs)
     parts: list[Predicate] = []
     if "_type" in names:
         parts.append(KindIn(frozenset(_types(names["_type"].split(",")))))
     if "_since" in names:
-        parts.append(_since(visit, patient, names["_since"]))
+        parts.append(UpdatedMatch("ge", since := _since(names["_since"]), since))
     limit = _count(names.get("_count"))
     match = And(tuple(parts)) if parts else Everything()
     if isinstance(visit.reader, Citizen) and identifier != visit.reader.record:
         raise absent()
     async with visit.act(identifier, READ, Tag.EVERYTHING, asked_of(("Patient", identifier, "$everything"))) as deed:
-        rows = await deed.fetch(page_of(deed.view.inside, Page(match, (), after, limit)))
+        rows = await deed.fetch(page_of(deed.view.inside, Page(match, (Sort("_id"),), after, limit)))
         shown = [Stored.from_row(row) for row in rows[:limit]]
-        if not shown and after is None and not parts:
+        if not shown and not await deed.fetch(all_of(deed.view.inside, Everything(), 1)):
             raise absent()
         wanted = {
             pair
@@ -310,7 +348,7 @@ async def everything(visit: Visit, identifier: str, pairs: Pairs) -> Found:
         more = None
         if len(rows) > limit:
             more = paging.issue(key, who, patient.name, paging.Cursor(tuple(pairs), (rows[limit - 1]["k0"],)))
-        return Found(Query(patient), deed.view, shown, brought, None, more)
+        return Found(understood, deed.view, shown, brought, None, more)
 
 
 def _types(names: Iterable[str]) -> list[str]:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fhir import dates, paging, query
 from fhir.lens import Statement
+from fhir.outcome import outcome
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import IdIn
 from fhir.record import bucket_of
@@ -18,8 +20,8 @@ from phr.access.journal import Tag
 from phr.access.reader import Citizen, Depositor, Operator, identity
 from phr.access.scope import READ, SEARCH
 from phr.access.visit import Deed, Visit
-from phr.core.errors import DomainError, Reason, absent, forbidden, malformed
-from phr.reading import DEFAULT_COUNT, require
+from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, malformed
+from phr.reading import DEFAULT_COUNT, refuse, require
 
 Json = dict[str, Any]
 Pairs = Sequence[tuple[str, str]]
@@ -38,15 +40,19 @@ def _own_record(visit: Visit) -> str:
 
 async def _acts(
     deed: Deed, record: str, window: tuple[datetime, datetime], before: int, only: tuple[UUID, ...], limit: int
-) -> list[Act]:
-    """Entries the reader may see. Each is judged by what the reader's lens shows of the resources it names."""
+) -> tuple[list[Act], int | None]:
+    """Entries the reader may see, and where to go on: None at the end.
+
+    Each is judged by what the reader's lens shows of the resources it names.
+    """
     bucket = bucket_of(record) or 0
     rows = await deed.fetch(acts_of(bucket, record, *window, before, only, limit))
     keys = deed.view.keyring.of(record)
     found = [opened(keys, row) for row in rows]
     named = {name for act in found for name in act.resources}
     visible = await _visible(deed, deed.unscoped(), named)
-    return [act for act in (shown(act, visible) for act in found) if act is not None]
+    more = found[-1].seq if len(found) == limit else None
+    return [act for act in (shown(act, visible) for act in found) if act is not None], more
 
 
 async def _visible(deed: Deed, view: View, named: set[str]) -> frozenset[str]:
@@ -56,6 +62,21 @@ async def _visible(deed: Deed, view: View, named: set[str]) -> frozenset[str]:
         statement: Statement = all_of(lens, IdIn(ids), _MOST, gone=True)
         seen |= {f"{row['kind']}/{row['id']}" for row in await deed.fetch(statement)}
     return frozenset(seen)
+
+
+def _understood(visit: Visit, pairs: Pairs, base: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The pairs the journal is searched by, and the names of the others, with why."""
+    kind, used, ignored = KINDS[KIND], [], []
+    for name, value in pairs:
+        if name in query.SKIPPED:
+            continue
+        if name == "date" and dates.asked(value, visit.now)[0] == "ne":
+            ignored.append((name, "the journal is read over one period"))
+        elif name in ("date", "_id", "_count") or query.record_asked(kind, [(name, value)], base):
+            used.append((name, value))
+        else:
+            ignored.append((name, f"not a search parameter of {KIND} here"))
+    return used, ignored
 
 
 def _window(visit: Visit, pairs: Pairs) -> tuple[datetime, datetime]:
@@ -75,7 +96,7 @@ def _window(visit: Visit, pairs: Pairs) -> tuple[datetime, datetime]:
     return since, until
 
 
-async def search(visit: Visit, pairs: Pairs, base: str) -> Json:
+async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False) -> Json:
     """`AuditEvent?patient=&date=&_id=&_count=`: the citizen's own journal, newest first. Reading it is journaled."""
     kind = KINDS[KIND]
     require(visit, SEARCH, kind)
@@ -87,16 +108,17 @@ async def search(visit: Visit, pairs: Pairs, base: str) -> Json:
         continued = paging.read(key, who, KIND, cursor)
         pairs, before = continued.pairs, continued.after[0]
     asked = query.record_asked(kind, pairs, base)
-    if asked is not None and asked.patient not in (None, record):
-        return _bundle(base, [], None)
-    limit = min(int(text), query.LARGEST_COUNT) if (text := _number(pairs)) else DEFAULT_COUNT
-    only = tuple(_uuid(value) for name, value in pairs if name == "_id")
+    used, ignored = _understood(visit, pairs, base)
+    if strict:
+        refuse(ignored)
+    if asked is not None and (asked.identifier is not None or asked.patient != record):
+        return _bundle(base, [], None, used, ignored)
+    limit = min(int(text[:9]), query.LARGEST_COUNT) if (text := _number(pairs)) else DEFAULT_COUNT
+    only = _only([value for name, value in pairs if name == "_id"])
     async with visit.act(record, SEARCH, Tag.JOURNAL, KIND) as deed:
-        acts = await _acts(deed, record, _window(visit, pairs), before, only, limit)
-    more = None
-    if len(acts) >= limit:
-        more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (acts[-1].seq,)))
-    return _bundle(base, [audit_event(act, record) for act in acts], more)
+        acts, last = await _acts(deed, record, _window(visit, pairs), before, only, limit)
+    more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (last,))) if last is not None else None
+    return _bundle(base, [audit_event(act, record) for act in acts], more, used, ignored)
 
 
 def _number(pairs: Pairs) -> str | None:
@@ -106,6 +128,14 @@ def _number(pairs: Pairs) -> str | None:
     return text
 
 
+def _only(values: list[str]) -> tuple[UUID, ...]:
+    """The ids that every `_id` allows; an impossible one when they allow none."""
+    if not values:
+        return ()
+    first, *rest = ({_uuid(one) for one in value.split(",")} for value in values)
+    return tuple(first.intersection(*rest)) or (UUID(int=0),)
+
+
 def _uuid(text: str) -> UUID:
     try:
         return UUID(hex=text)
@@ -113,13 +143,25 @@ def _uuid(text: str) -> UUID:
         return UUID(int=0)
 
 
-def _bundle(base: str, events: list[Json], more: str | None) -> Json:
-    links = [{"relation": "self", "url": f"{base}/{KIND}"}]
+def _bundle(base: str, events: list[Json], more: str | None, used: Pairs, ignored: Pairs) -> Json:
+    asked = urlencode(list(used))
+    links = [{"relation": "self", "url": f"{base}/{KIND}?{asked}" if asked else f"{base}/{KIND}"}]
     if more is not None:
         links.append({"relation": "next", "url": f"{base}/{KIND}?_cursor={more}"})
-    entries = [{"fullUrl": f"{base}/{KIND}/{e['id']}", "resource": e, "search": {"mode": "match"}} for e in events]
+    entries: list[Json] = [
+        {"fullUrl": f"{base}/{KIND}/{e['id']}", "resource": e, "search": {"mode": "match"}} for e in events
+    ]
+    entries += _told(ignored)
     found: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
     return {**found, "entry": entries} if entries else found
+
+
+def _told(ignored: Pairs) -> list[Json]:
+    """The outcome entry of a search that was not understood whole."""
+    if not ignored:
+        return []
+    issues = [Issue("not-supported", f"{name}: {why}", severity="warning") for name, why in ignored]
+    return [{"resource": outcome(issues), "search": {"mode": "outcome"}}]
 
 
 async def read(visit: Visit, identifier: str) -> Json:
@@ -127,7 +169,7 @@ async def read(visit: Visit, identifier: str) -> Json:
     require(visit, READ, KINDS[KIND])
     record = _own_record(visit)
     async with visit.act(record, READ, Tag.JOURNAL, f"{KIND}/{identifier}") as deed:
-        acts = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
+        acts, _ = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
     if not acts:
         raise absent()
     return audit_event(acts[0], record)
@@ -139,11 +181,18 @@ def looks_up(visit: Visit, kind: Kind, pairs: Pairs) -> bool:
     return kind.name == "Patient" and wanted and isinstance(visit.reader, Depositor | Operator)
 
 
-async def lookup_bundle(visit: Visit, pairs: Pairs, base: str) -> Json:
+async def lookup_bundle(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False) -> Json:
     """TD02: whether a record is open for an INS. One entry or none. Raises SYNTAX unless system|value is asked."""
     kind = KINDS["Patient"]
     require(visit, SEARCH, kind)
-    asked = query.record_asked(kind, pairs, base)
+    ignored = [
+        (name, "a person is looked up by one identifier alone")
+        for name, _ in pairs
+        if name not in ("identifier", *query.SKIPPED)
+    ]
+    if strict:
+        refuse(ignored)
+    asked = query.record_asked(kind, [pair for pair in pairs if pair[0] == "identifier"], base)
     if asked is None or asked.identifier is None:
         raise malformed("A person is looked up by system|value of one INS.")
     system, _, value = asked.identifier.partition("|")
@@ -155,7 +204,8 @@ async def lookup_bundle(visit: Visit, pairs: Pairs, base: str) -> Json:
         found = None
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": 0 if found is None else 1}
     bundle["link"] = [{"relation": "self", "url": f"{base}/Patient"}]
+    entries: list[Json] = _told(ignored)
     if found is not None:
         entry = {"fullUrl": f"{base}/Patient/{found['id']}", "resource": found, "search": {"mode": "match"}}
-        bundle["entry"] = [entry]
-    return bundle
+        entries.insert(0, entry)
+    return {**bundle, "entry": entries} if entries else bundle

@@ -4,27 +4,28 @@ The order is FHIR's (R4 §3.1.0.11.2): DELETE, POST, PUT and PATCH. References b
 resolved before anything is judged.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from fhir import tokens
 from fhir.criteria import TokenAny
+from fhir.criterion import LOGICAL_ID
 from fhir.index import patients_of
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import And, KindIn
 from fhir.search import all_of
 from fhir.stored import Stored
-from phr import documents, submission, writing
+from phr import documents, links, submission, writing
 from phr.access.journal import Tag
 from phr.access.reader import Citizen, System
-from phr.access.right import may_create
+from phr.access.right import JOURNAL_ONLY, may_create
 from phr.access.scope import CREATE, DELETE, UPDATE
 from phr.access.visit import Deed, Visit
 from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
-from phr.plan import Item, Plan, located, obey
-from phr.reading import home_of, require
+from phr.plan import Item, Plan, located, obey, within
+from phr.reading import asked_home, home_of, require
 from phr.records import find, open_for
 from phr.writing import Written, written
 
@@ -65,22 +66,48 @@ def entry_of(n: int, entry: Any, methods: tuple[str, ...]) -> Entry:
         raise malformed(f"The method is one of {listed}; read with a batch.", f"{at}.request.method")
     path, _, condition = request["url"].partition("?")
     name, _, identifier = path.strip("/").partition("/")
-    if name not in KINDS or "/" in identifier:
+    if name not in KINDS or (identifier and not LOGICAL_ID.fullmatch(identifier)):
         raise DomainError(Reason.ABSENT, Issue("not-supported", "Not an address here.", f"{at}.request.url"))
+    if name in JOURNAL_ONLY:
+        raise DomainError(Reason.METHOD, Issue("not-supported", "The journal is read only.", f"{at}.request.url"))
+    query = _condition_of(condition, f"{at}.request.url")
+    if bool(identifier) + bool(query) != (0 if method == "POST" else 1):
+        raise malformed("A POST names a type; any other method an id or a condition.", f"{at}.request.url")
     body = entry.get("resource")
     if method in ("POST", "PUT") and (not isinstance(body, dict) or body.get("resourceType") != name):
         raise malformed("The entry's resource is not of the type its url names.", f"{at}.resource")
+    if method == "PATCH" and (not isinstance(body, dict) or body.get("resourceType") != "Binary"):
+        raise malformed("A PATCH brings its JSON Patch as a Binary.", f"{at}.resource")
+    if method == "PUT" and identifier and body.get("id", identifier) != identifier:
+        raise malformed("The id in the resource is not the one in the url.", f"{at}.resource.id")
+    unless = _text(request, "ifNoneExist", f"{at}.request")
+    if unless is not None and not _condition_of(unless, f"{at}.request.ifNoneExist"):
+        raise malformed("There is no condition in ifNoneExist.", f"{at}.request.ifNoneExist")
     return Entry(
         n,
         method,
         KINDS[name],
         identifier or None,
-        tuple(parse_qsl(condition, keep_blank_values=True)),
+        query,
         body if isinstance(body, dict) else None,
-        entry.get("fullUrl"),
-        request.get("ifMatch"),
-        tuple(parse_qsl(str(request.get("ifNoneExist", "")), keep_blank_values=True)),
+        _text(entry, "fullUrl", at),
+        _text(request, "ifMatch", f"{at}.request"),
+        _condition_of(unless or "", f"{at}.request.ifNoneExist"),
     )
+
+
+def _text(node: Json, name: str, at: str) -> str | None:
+    value = node.get(name)
+    if value is not None and not isinstance(value, str):
+        raise malformed("Expected a string.", f"{at}.{name}")
+    return value
+
+
+def _condition_of(text: str, at: str) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple(parse_qsl(text, keep_blank_values=True, max_num_fields=100, errors="strict"))
+    except ValueError:
+        raise malformed("The condition cannot be read.", at) from None
 
 
 def listed_entries(bundle: Json, limit: int) -> list[Any]:
@@ -93,25 +120,6 @@ def listed_entries(bundle: Json, limit: int) -> list[Any]:
     return listed
 
 
-def _references(node: Any) -> Iterator[Json]:
-    """Every element that holds a `reference` string, or an attachment's `url`."""
-    pending = [node]
-    while pending:
-        element = pending.pop()
-        if isinstance(element, dict):
-            if isinstance(element.get("reference"), str) or isinstance(element.get("url"), str):
-                yield element
-            pending.extend(value for value in element.values() if isinstance(value, dict | list))
-        elif isinstance(element, list):
-            pending.extend(value for value in element if isinstance(value, dict | list))
-
-
-def _copied(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _copied(value) if isinstance(value, dict | list) else value for key, value in node.items()}
-    return [_copied(value) if isinstance(value, dict | list) else value for value in node]
-
-
 class Transaction:
     """One transaction on its way: entries, the ids given to what they create, and the plan they make."""
 
@@ -119,9 +127,10 @@ class Transaction:
         self.visit = visit
         self.entries = entries
         self.base = base
-        self.bodies: dict[int, Json] = {e.n: _copied(e.body) for e in entries if e.body is not None}
+        self.bodies: dict[int, Json] = {e.n: links.copied(e.body) for e in entries if e.body is not None}
         self.names: dict[str, str] = {}
         self.results: dict[int, Written] = {}
+        self.changed: set[str] = set()
 
     def opening(self) -> Entry | None:
         """The entry that opens a record, if one does."""
@@ -141,10 +150,16 @@ class Transaction:
                 continue
             body = self.bodies.get(entry.n)
             if body is not None:
-                await self._resolve_people(body)
-                named |= set(patients_of(entry.kind, body, self.base))
-            elif entry.id is not None:
-                found = await home_of(self.visit, entry.kind, entry.id)
+                with within(entry.kind, entry.where):
+                    await self._resolve_people(body)
+            people = patients_of(entry.kind, body, self.base) if body is not None else ()
+            named |= set(people)
+            if not people and (entry.id is not None or entry.query):
+                found = (
+                    await home_of(self.visit, entry.kind, entry.id)
+                    if entry.id is not None
+                    else await asked_home(self.visit, entry.kind, entry.query, self.base)
+                )
                 named |= {found} if found is not None else set()
         if len(named) > 1:
             raise invalid("A transaction is about one person.", "Bundle")
@@ -152,9 +167,9 @@ class Transaction:
 
     async def _resolve_people(self, body: Json) -> None:
         """A conditional `Patient?identifier=system|value` becomes the Patient an INS finds (R4 §3.1.0.11.2)."""
-        for element in _references(body):
-            text = element.get("reference", "")
-            if not text.startswith("Patient?"):
+        for element in links.holders(body):
+            text = element.get("reference")
+            if not isinstance(text, str) or not text.startswith("Patient?"):
                 continue
             asked = dict(parse_qsl(text.removeprefix("Patient?")))
             system, _, value = asked.get("identifier", "").partition("|")
@@ -164,16 +179,21 @@ class Transaction:
             async with self.visit.installation.database.session() as session:
                 found = await find(session, self.visit.installation, system, value)
             if found is None:
-                raise absent()
+                raise invalid("A conditional reference finds nobody.", code="not-found")
             self.names[text] = element["reference"] = f"Patient/{found}"
 
     async def carry(self, deed: Deed, plan: Plan) -> None:
         """Name, resolve, judge, write."""
-        await self._name(deed, plan)
-        await self._resolve(deed)
+        for entry in self.entries:
+            with within(entry.kind, entry.where):
+                await self._name(deed, plan, entry)
+        for entry in self.entries:
+            with within(entry.kind, entry.where):
+                await self._resolve(deed, entry)
         for entry in self.entries:
             if entry.method == "DELETE":
-                await self._delete(deed, entry)
+                with within(entry.kind, entry.where):
+                    await self._delete(deed, entry)
         placed: dict[str, Entry] = {}
         for entry in self.entries:
             if entry.method == "POST" and entry.n not in self.results:
@@ -182,7 +202,8 @@ class Transaction:
                 await plan.add(Item(entry.kind, identifier, body, entry.where))
                 placed[identifier] = entry
             elif entry.method == "PUT":
-                identifier = await self._put(deed, plan, entry)
+                with within(entry.kind, entry.where):
+                    identifier = await self._put(deed, plan, entry)
                 placed[identifier] = entry
         for draft in await plan.store():
             entry_placed = placed.get(draft.id)
@@ -190,29 +211,35 @@ class Transaction:
                 self.results[entry_placed.n] = written(draft, created=draft.version == 1)
         for entry in self.entries:
             if entry.method == "PATCH":
-                await self._patch(deed, entry)
+                with within(entry.kind, entry.where):
+                    await self._patch(deed, entry)
 
-    async def _name(self, deed: Deed, plan: Plan) -> None:
-        """Give ids to what is created, and learn what every fullUrl stands for."""
-        for entry in self.entries:
-            if entry.method == "POST" and f"#{entry.n}" not in self.names:
+    async def _name(self, deed: Deed, plan: Plan, entry: Entry) -> None:
+        """Give an id to what is created, find what is changed, and learn what the fullUrl stands for."""
+        if entry.method == "POST":
+            if f"#{entry.n}" not in self.names:
                 require(self.visit, CREATE, entry.kind)
                 found = await self._existing(deed, entry)
-                identifier = found.id if found is not None else plan.new_id(entry.kind)
                 if found is not None:
                     self.results[entry.n] = Written(
                         entry.kind, found.id, found.version, False, None, found, deed.view.keyring
                     )
-                self._learn(entry, identifier)
-            elif entry.method == "PUT":
-                require(self.visit, UPDATE, entry.kind)
-                if entry.id is None and entry.query:
-                    found = await writing.matching(deed, entry.kind, entry.query, self.base)
-                    self._learn(entry, found.id if found is not None else plan.new_id(entry.kind))
-                elif entry.id is not None:
-                    self._learn(entry, entry.id)
-                else:
-                    raise malformed("A PUT names an id or a condition.", f"Bundle.entry[{entry.n}].request.url")
+                self._learn(entry, found.id if found is not None else plan.new_id(entry.kind))
+            return
+        require(self.visit, DELETE if entry.method == "DELETE" else UPDATE, entry.kind)
+        identifier = entry.id
+        if identifier is None:
+            found = await writing.matching(deed, entry.kind, entry.query, self.base)
+            identifier = found.id if found is not None else None
+        if identifier is None and entry.method == "PUT":
+            if "id" in self.bodies[entry.n]:
+                raise DomainError(Reason.METHOD, Issue("not-supported", "Ids are given by the server."))
+            identifier = plan.new_id(entry.kind)
+        if identifier is not None:
+            self._learn(entry, identifier)
+            if identifier in self.changed:
+                raise malformed("Two entries change the same resource.", f"Bundle.entry[{entry.n}].request.url")
+            self.changed.add(identifier)
 
     async def _existing(self, deed: Deed, entry: Entry) -> Stored | None:
         if entry.unless:
@@ -251,36 +278,27 @@ class Transaction:
             # A file's own ids: `Type/id` inside it means the same as the fullUrl.
             self.names[f"{entry.kind.name}/{entry.body['id']}"] = f"{entry.kind.name}/{identifier}"
 
-    async def _resolve(self, deed: Deed) -> None:
-        """Rewrite urn:uuid (and any fullUrl) and conditional references to `Type/id`."""
-        for n, body in self.bodies.items():
-            for element in _references(body):
-                for key in ("reference", "url"):
-                    text = element.get(key)
-                    if not isinstance(text, str):
-                        continue
-                    if text in self.names:
-                        element[key] = self.names[text]
-                    elif key == "reference" and "?" in text and text.partition("?")[0] in KINDS:
-                        element[key] = await self._condition(deed, text, n)
+    async def _resolve(self, deed: Deed, entry: Entry) -> None:
+        """Rewrite what names another entry (urn:uuid or any fullUrl), and conditional references, to `Type/id`."""
+        body = self.bodies.get(entry.n)
+        if body is None or entry.method in ("DELETE", "PATCH"):
+            return
+        for element in links.resolve(body, self.names, links.root_of(entry.full_url)):
+            if element["reference"].partition("?")[0] in KINDS:
+                element["reference"] = await self._condition(deed, element["reference"])
 
-    async def _condition(self, deed: Deed, text: str, n: int) -> str:
+    async def _condition(self, deed: Deed, text: str) -> str:
         name, _, condition = text.partition("?")
-        pairs = tuple(parse_qsl(condition, keep_blank_values=True))
-        found = await writing.matching(deed, KINDS[name], pairs, self.base)
+        found = await writing.matching(deed, KINDS[name], _condition_of(condition, ""), self.base)
         if found is None:
-            raise invalid("A conditional reference finds nothing.", f"Bundle.entry[{n}].resource", "not-found")
+            raise invalid("A conditional reference finds nothing.", code="not-found")
         self.names[text] = f"{name}/{found.id}"
         return self.names[text]
 
     async def _delete(self, deed: Deed, entry: Entry) -> None:
-        require(self.visit, DELETE, entry.kind)
-        identifier = entry.id
+        identifier = self.names.get(f"#{entry.n}")
         if identifier is None:
-            found = await writing.matching(deed, entry.kind, entry.query, self.base)
-            if found is None:
-                return
-            identifier = found.id
+            return
         target = await writing.locked(deed, DELETE, entry.kind, identifier)
         if target is None:
             raise absent()
@@ -294,7 +312,7 @@ class Transaction:
         target = await writing.locked(deed, UPDATE, entry.kind, identifier)
         if target is None:
             if entry.id is not None:
-                raise DomainError(Reason.METHOD, Issue("not-supported", "Ids are given by the server.", entry.where))
+                raise DomainError(Reason.METHOD, Issue("not-supported", "Ids are given by the server."))
             require(self.visit, CREATE, entry.kind)
             await plan.add(Item(entry.kind, identifier, body, entry.where))
             return identifier
@@ -305,14 +323,26 @@ class Transaction:
         return identifier
 
     async def _patch(self, deed: Deed, entry: Entry) -> None:
-        require(self.visit, UPDATE, entry.kind)
-        body = self.bodies.get(entry.n)
-        at = f"Bundle.entry[{entry.n}].resource"
-        if body is None or body.get("resourceType") != "Binary" or entry.id is None:
-            raise malformed("A PATCH names an id and brings its JSON Patch as a Binary.", at)
-        operations = documents.decode(body.get("data"), f"{at}.data")
-        made = await writing.patch_in(deed, entry.kind, entry.id, operations, self.base, entry.if_match)
+        identifier = self.names.get(f"#{entry.n}")
+        if identifier is None or entry.kind.name in writing.NO_BODY_PATCH:
+            raise absent()
+        operations = documents.decode(self.bodies[entry.n].get("data"), f"{entry.where}.data")
+        made = await writing.patch_in(deed, entry.kind, identifier, operations, self.base, entry.if_match)
         self.results[entry.n] = made
+
+
+def _entries(bundle: Json, limit: int) -> list[Entry]:
+    try:
+        return [entry_of(n, entry, METHODS) for n, entry in enumerate(listed_entries(bundle, limit))]
+    except DomainError as error:
+        raise _of_content(error) from None
+
+
+def _of_content(error: DomainError) -> DomainError:
+    """The address asked is the server's own: what is missing, or not to be done, is in the content."""
+    reason = Reason.CONTENT if error.reason in (Reason.ABSENT, Reason.METHOD) else error.reason
+    issues = (i if i.expression else Issue(i.code, i.diagnostics, "Bundle", i.severity) for i in error.issues)
+    return DomainError(reason, *issues)
 
 
 async def transact(
@@ -327,8 +357,7 @@ async def transact(
     `also` is done in the same database transaction: all of it, or nothing.
     """
     settings = visit.installation.settings
-    listed = listed_entries(bundle, settings.transaction_entries)
-    entries = [entry_of(n, entry, METHODS) for n, entry in enumerate(listed)]
+    entries = _entries(bundle, settings.transaction_entries)
     if submission.is_pdsm(bundle):
         issues = submission.check_submission(bundle, by_citizen=isinstance(visit.reader, Citizen))
         if issues and not isinstance(visit.reader, System):
@@ -342,15 +371,14 @@ async def transact(
         home = await transaction.home() if opening is None else None
         async with visit.act(home, CREATE, tag, "Bundle") as deed:
             if opening is not None:
-                opened = await open_for(deed, transaction.bodies[opening.n])
+                with within(opening.kind, opening.where):
+                    opened = await open_for(deed, transaction.bodies[opening.n])
                 transaction._learn(opening, opened.keys.record)
             await transaction.carry(deed, Plan(deed, base))
             if also is not None:
                 await also(deed)
     except DomainError as error:
-        if error.reason is Reason.ABSENT and not error.issues[0].expression:
-            raise invalid("The person or a resource named here was not found.", "Bundle", "not-found") from None
-        raise
+        raise _of_content(error) from None
     return [transaction.results.get(entry.n) for entry in entries]
 
 

@@ -3,9 +3,13 @@
 The rule: the target is found through the lens and locked, the change is judged, and all is one transaction.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, func, select
 
 from fhir import joins, patch, query, store
 from fhir.index import patients_of
@@ -21,8 +25,9 @@ from phr.access.right import may_create, may_delete
 from phr.access.scope import CREATE, DELETE, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit, asked_of
 from phr.blobs import Content
+from phr.core.database import compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
-from phr.plan import Item, Plan, obey
+from phr.plan import Item, Plan, judge, obey
 from phr.reading import Pairs, asked_home, home_of, require
 from phr.records import find, open_for
 
@@ -41,6 +46,14 @@ class Written:
     draft: Draft | None = None
     stored: Stored | None = None
     keyring: Keyring | None = None
+
+    @property
+    def updated(self) -> datetime:
+        """When this version was written."""
+        found = self.draft or self.stored
+        if found is None:
+            raise KeyError(self.id)
+        return found.updated
 
     @property
     def etag(self) -> str:
@@ -88,12 +101,11 @@ async def create(
     base: str,
     *,
     unless: Pairs = (),
-    home: str = "",
     content: Content | None = None,
 ) -> Written:
     """Create one resource; with `unless` (If-None-Exist), only when nothing matches.
 
-    `home`: an explicit record. `content`: the bytes of a Binary that came without its FHIR form.
+    `content`: the bytes of a Binary that came without its FHIR form.
 
     Raises CONTENT, FORBIDDEN, CONFLICT (a record is open already), PRECONDITION (`unless` matches several).
     """
@@ -102,7 +114,7 @@ async def create(
     tag = Tag.OPEN if kind.name == "Patient" else Tag.CREATE
     record = None
     if not kind.commons and kind.name != "Patient":
-        record = home or await person_named(visit, kind, body, base)
+        record = await person_named(visit, kind, body, base)
         if record is None:
             raise invalid("Whose record is this for? The resource names no person.", kind.name, "required")
     elif isinstance(visit.reader, Citizen):
@@ -125,6 +137,14 @@ async def create(
         raise
 
 
+_IN_TURN = compile_query(select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger()))))
+
+
+def _turn(name: str) -> int:
+    """The lock under which conditional writes of one record (or of one type of the commons) take their turn."""
+    return int.from_bytes(hashlib.blake2b(f"condition/{name}".encode(), digest_size=8).digest(), "big", signed=True)
+
+
 async def matching(deed: Deed, kind: Kind, pairs: Pairs, base: str) -> Stored | None:
     """The one resource a conditional interaction means, None when nothing matches.
 
@@ -133,6 +153,7 @@ async def matching(deed: Deed, kind: Kind, pairs: Pairs, base: str) -> Stored | 
     """
     require(deed.visit, SEARCH, kind)
     view = deed.viewing(SEARCH)
+    await deed.session.fetch(_IN_TURN, {"key": _turn(view.home(kind) or kind.name)})
     commons = deed.visit.installation.commons.hashed
     asked = query.parse(kind, pairs, view.hashed(kind), deed.visit.now, commons=commons, base=base)
     if asked.ignored or not (asked.criteria or asked.chains or asked.has):
@@ -146,7 +167,8 @@ async def matching(deed: Deed, kind: Kind, pairs: Pairs, base: str) -> Stored | 
 
 def check_version(before: Stored, if_match: str | None) -> None:
     """If-Match: the version the caller saw is the current one. Raises PRECONDITION (412)."""
-    if if_match is not None and if_match.strip() not in (before.etag, f'"{before.version}"', "*"):
+    given = [tag.strip() for tag in if_match.split(",")] if if_match is not None else ["*"]
+    if not {before.etag, f'"{before.version}"', "*"}.intersection(given):
         raise DomainError(Reason.PRECONDITION, Issue("conflict", "The resource has changed since: read it again."))
 
 
@@ -217,7 +239,8 @@ async def patch_in(
     if target[0].gone:
         raise DomainError(Reason.GONE, Issue("deleted", "This resource was deleted."))
     check_version(target[0], if_match)
-    return await _replace(deed, kind, *target, base, lambda old: patch.apply(old, operations))
+    depth = deed.visit.installation.settings.json_depth
+    return await _replace(deed, kind, *target, base, lambda old: patch.apply(old, operations, depth))
 
 
 async def delete(visit: Visit, kind: Kind, identifier: str, if_match: str | None = None) -> int:
@@ -245,14 +268,61 @@ async def bury(deed: Deed, kind: Kind, found: Stored, mine: bool) -> int:
     return found.version + 1
 
 
-async def conditional(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> str | None:
-    """The id a conditional address means now, None when nothing matches. The write that follows locks and re-checks."""
-    home = await asked_home(visit, kind, pairs, base)
+async def conditional(visit: Visit, kind: Kind, pairs: Pairs, base: str, body: Json | None = None) -> str | None:
+    """The id a conditional address means now, None when nothing matches. The write that follows locks and re-checks.
+
+    Whose record: the person the condition names, or else the one the `body` does.
+    """
+    named = None if body is None or kind.commons else await person_named(visit, kind, body, base)
+    asks = named is None or query.record_asked(kind, pairs, base) is not None
+    home = await asked_home(visit, kind, pairs, base) if asks else named
     async with visit.act(home, SEARCH, Tag.SEARCH, asked_of((kind.name,))) as deed:
         found = await matching(deed, kind, pairs, base)
         if found is not None:
             deed.touched.append(f"{kind.name}/{found.id}")
         return None if found is None else found.id
+
+
+async def only(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> str:
+    """The id of the one resource a condition means. Raises ABSENT, PRECONDITION."""
+    found = await conditional(visit, kind, pairs, base)
+    if found is None:
+        raise DomainError(Reason.ABSENT, Issue("not-found", "Nothing matches the condition."))
+    return found
+
+
+async def update_where(visit: Visit, kind: Kind, pairs: Pairs, body: Json, base: str, if_match: str | None) -> Written:
+    """Conditional update (R4 §3.1.0.4.3): replace what the condition means, or create it, under an id of ours."""
+    require(visit, UPDATE, kind)
+    found = await conditional(visit, kind, pairs, base, body)
+    if found is None:
+        if "id" in body:
+            raise _not_ours()
+        made = await create(visit, kind, body, base, unless=pairs)
+        if made.draft is not None:
+            return made
+        found = made.id  # written by another since
+    return await update(visit, kind, found, {"id": found, **body}, base, if_match)
+
+
+async def delete_where(visit: Visit, kind: Kind, pairs: Pairs, base: str, if_match: str | None) -> Written | None:
+    """Conditional delete of one resource; None when nothing matches. Raises PRECONDITION when several do."""
+    require(visit, DELETE, kind)
+    found = await conditional(visit, kind, pairs, base)
+    return Written(kind, found, await delete(visit, kind, found, if_match), False) if found is not None else None
+
+
+def judge_alone(visit: Visit, kind: Kind, body: Json) -> None:
+    """What can be said of a new resource by looking at it alone. Raises what its creation would."""
+    if kind.name == "Binary":
+        documents.decode(body.get("data"), "Binary.data")
+    if kind.name == "DocumentReference":
+        body, _ = documents.inline_attachment(body)
+    judge(kind, body, kind.name)
+    if kind.name == "DocumentReference":
+        issues = documents.check_reference(body, by_citizen=isinstance(visit.reader, Citizen), new=True)
+        if issues:
+            raise DomainError(Reason.CONTENT, *issues)
 
 
 __all__ = ["KINDS", "Written", "documents"]

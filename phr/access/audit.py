@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, SmallInteger, String, Uuid, and_, select
+from sqlalchemy import ARRAY, DateTime, Integer, Select, SmallInteger, String, Uuid, and_, select
 
 from fhir.lens import Binder, Statement
+from fhir.predicate import equals_any
 from fhir.record import RecordKeys
 from phr.access.journal import Note, Tag, journal, read_note
 
@@ -56,10 +57,10 @@ def acts_of(
         times = and_(journal.c.at >= bind(instant), journal.c.at < bind(instant))
         statement = select(journal).where(own, times, journal.c.seq < bind(journal.c.seq.type))
         if only:
-            statement = statement.where(journal.c.id == bind(Uuid()))
+            statement = statement.where(equals_any(journal.c.id, bind(ARRAY(Uuid()))))
         return statement.order_by(journal.c.seq.desc()).limit(bind(Integer()))
 
-    values: tuple[object, ...] = (bucket, chain, since, until, before, *only[:1], limit)
+    values: tuple[object, ...] = (bucket, chain, since, until, before, *([list(only)] if only else ()), limit)
     return Statement(("acts", bool(only)), build, values)
 
 

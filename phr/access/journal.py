@@ -86,7 +86,6 @@ journal_head = Table(
 """The end of each chain. Its row lock orders the entries of one chain; other chains never wait for it."""
 
 GENESIS = bytes(32)
-_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,6 @@ class Entry:
     def values(self, keys: RecordKeys) -> dict[str, object]:
         """What `trail` binds: the sealed note, the stamp that is chained, and the two HMAC pads (RFC 2104)."""
         sealed = keys.seal(msgspec.json.encode(self.note), self._context())
-        padded = keys.chaining.ljust(_BLOCK, b"\0")
         return {
             "j_bucket": self.bucket,
             "j_chain": self.chain,
@@ -122,8 +120,8 @@ class Entry:
             "j_tag": self.tag.value,
             "j_sealed": sealed,
             "j_stamp": stamp(self.id, self.at, self.tag.value, sealed),
-            "j_inner": bytes(byte ^ 0x36 for byte in padded),
-            "j_outer": bytes(byte ^ 0x5C for byte in padded),
+            "j_inner": keys.pads[0],
+            "j_outer": keys.pads[1],
         }
 
     def _context(self) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
@@ -13,12 +14,12 @@ from phr import blobs, reading, writing
 from phr.access.journal import Tag
 from phr.access.reader import Citizen
 from phr.access.scope import CREATE
-from phr.api import answers
+from phr.api import answers, faults
 from phr.api.asked import JSON_TYPES, Asked, content_type
 from phr.core.errors import DomainError, Issue, Reason, malformed
 from phr.writing import Written
 
-_RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
+_RANGE = re.compile(r"bytes=([0-9]{0,12})-([0-9]{0,12})", re.IGNORECASE)
 _EXTENSIONS = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "jpg", "text/plain": "txt"}
 
 
@@ -56,6 +57,11 @@ async def download(asked: Asked, identifier: str) -> Response:
     if answers.unchanged(asked, row):
         return Response(status_code=304, headers=headers)
     start, stop, status = _range(asked, row, blob.size)
+    if status == 416:
+        error = DomainError(Reason.RANGE, Issue("value", "The range is outside the content."))
+        answer = faults.answer(asked.request, faults.STATUS[error.reason], error.issues)
+        answer.headers["Content-Range"] = f"bytes */{blob.size}"
+        return answer
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.size}"
     headers["Content-Length"] = str(stop - start)
@@ -65,18 +71,17 @@ async def download(asked: Asked, identifier: str) -> Response:
 
 
 def _range(asked: Asked, row: Stored, size: int) -> tuple[int, int, int]:
-    """[start, stop) and the status. Several ranges, or a stale If-Range: the whole. Raises RANGE (416)."""
-    text = asked.header("range")
+    """[start, stop) and the status. Several ranges, one that is not one, a stale If-Range: the whole (RFC 9110 §14.2)."""
     condition = asked.header("if-range")
-    match = _RANGE.fullmatch(text.replace(" ", "")) if text is not None else None
+    match = _RANGE.fullmatch((asked.header("range") or "").replace(" ", ""))
     if match is None or match.group(1) == match.group(2) == "" or condition not in (None, row.etag):
         return 0, size, 200
     first, last = match.groups()
+    if first and last and int(last) < int(first):
+        return 0, size, 200
     start = int(first) if first else max(0, size - int(last))
     stop = min(size, int(last) + 1) if first and last else size
-    if start >= stop:
-        raise DomainError(Reason.RANGE, Issue("value", "The range is outside the content."))
-    return start, stop, 206
+    return start, stop, 206 if start < stop else 416
 
 
 async def read_as_json(asked: Asked, identifier: str) -> Response:
@@ -89,23 +94,28 @@ async def read_as_json(asked: Asked, identifier: str) -> Response:
 
 
 async def upload(asked: Asked) -> Written:
-    """Raw bytes become a Binary. Software says whose by X-Security-Context: Patient/id (R4 §2.44.3)."""
-    context = asked.header("x-security-context")
-    home = ""
-    if context is not None:
-        kind, _, identifier = context.removeprefix(f"{asked.base}/").partition("/")
-        if kind != "Patient":
-            raise malformed("X-Security-Context names the Patient whose record this goes to.")
-        home = identifier
-    if isinstance(asked.visit.reader, Citizen):
-        home = asked.visit.reader.record
-    binary = KINDS["Binary"]
-    reading.require(asked.visit, CREATE, binary)
-    declared = asked.request.headers.get("content-type", "")
-    limits = asked.visit.installation.settings
-    if (asked.header("content-length") or "").isdecimal() and int(asked.request.headers["content-length"]) > limits.document_bytes:
+    """Raw bytes become a Binary, judged as they arrive. Whose: X-Security-Context, a Patient (R4 §2.44.3)."""
+    visit, binary = asked.visit, KINDS["Binary"]
+    reading.require(visit, CREATE, binary)
+    body: dict[str, Any] = {"resourceType": "Binary", "contentType": asked.header("content-type") or ""}
+    home = _home(asked)
+    if home is not None:
+        body["securityContext"] = {"reference": f"Patient/{home}"}
+    limits = visit.installation.settings
+    length = asked.header("content-length") or ""
+    if length.isdecimal() and int(length[:20]) > limits.document_bytes:
         raise blobs.too_large(limits.document_bytes)
     # Nothing of the database is held while bytes arrive, however slowly.
-    content = await blobs.receive(asked.request.stream(), declared, limits)
-    body = {"resourceType": "Binary", "contentType": declared}
-    return await writing.create(asked.visit, binary, body, asked.base, home=home, content=content)
+    content = await blobs.receive(asked.request.stream(), body["contentType"], limits)
+    return await writing.create(visit, binary, body, asked.base, content=content)
+
+
+def _home(asked: Asked) -> str | None:
+    own = asked.visit.reader.record if isinstance(asked.visit.reader, Citizen) else None
+    context = asked.header("x-security-context")
+    if context is None:
+        return own
+    kind, _, identifier = context.removeprefix(f"{asked.base}/").partition("/")
+    if kind != "Patient":
+        raise malformed("X-Security-Context names the Patient whose record this goes to.")
+    return identifier

@@ -296,13 +296,9 @@ async def _patch(asked: Asked, kind: Kind, identifier: str | None) -> Response:
         raise DomainError(Reason.MEDIA_TYPE, Issue("not-supported", "The body is application/json-patch+json."))
     operations = await body_of(asked.request, asked.visit.installation.settings.resource_bytes)
     if identifier is None:
-        identifier = await writing.conditional(asked.visit, kind, asked.pairs, asked.base)
-    if identifier is None:
-        raise DomainError(Reason.ABSENT, Issue("not-found", "Nothing matches the condition."))
+        identifier = await writing.only(asked.visit, kind, asked.pairs, asked.base)
     if_match = asked.header("if-match")
-    return answers.wrote(
-        asked, await writing.patched(asked.visit, kind, identifier, operations, asked.base, if_match)
-    )
+    return answers.wrote(asked, await writing.patched(asked.visit, kind, identifier, operations, asked.base, if_match))
 
 
 async def _validate(asked: Asked, kind: Kind) -> Response:
@@ -325,5 +321,3 @@ def same_type(kind: Kind, body: dict[str, Any]) -> None:
     """Raises DomainError SYNTAX when the body is another resource than the address says."""
     if body.get("resourceType") != kind.name:
         raise malformed("The resource is not of the type in the address.", "resourceType")
-
-

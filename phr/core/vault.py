@@ -39,16 +39,21 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def seal(key: bytes, plain: bytes, context: bytes) -> bytes:
-    """AES-256-GCM (NIST SP 800-38D): a random 96-bit nonce, then ciphertext and tag."""
+def seal(key: bytes | AESGCM, plain: bytes, context: bytes) -> bytes:
+    """AES-256-GCM (NIST SP 800-38D): a random 96-bit nonce, then ciphertext and tag.
+
+    `key` may be a cipher made of one, which spares its set-up where much is sealed under one key.
+    """
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, context)
+    cipher = key if isinstance(key, AESGCM) else AESGCM(key)
+    return nonce + cipher.encrypt(nonce, plain, context)
 
 
-def unseal(key: bytes, sealed: bytes, context: bytes) -> bytes:
+def unseal(key: bytes | AESGCM, sealed: bytes, context: bytes) -> bytes:
     """The plain bytes. Raises BrokenSealError."""
+    cipher = key if isinstance(key, AESGCM) else AESGCM(key)
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
+        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
     except (InvalidTag, ValueError) as error:
         raise BrokenSealError from error
 

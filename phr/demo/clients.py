@@ -39,15 +39,20 @@ class DemoClient:
 
 CITIZEN_SCOPES = (
     "openid",
-    "profile",
     "fhirUser",
     "launch/patient",
-    "offline_access",
     "patient/*.cruds",
-    "patient/*.rs",
 )
-DEPOSIT_SCOPES = ("system/Patient.s", "system/*.crus")
-OPERATOR_SCOPES = ("system/Patient.cs", "system/Practitioner.crus", "system/Organization.crus")
+DEPOSIT_SCOPES = ("system/Patient.s", "system/*.cruds")
+OPERATOR_SCOPES = (
+    "system/Patient.cs",
+    "system/Practitioner.cruds",
+    "system/PractitionerRole.cruds",
+    "system/Organization.cruds",
+    "system/Location.cruds",
+    "system/HealthcareService.cruds",
+    "system/Questionnaire.cruds",
+)
 
 
 def _encode(number: bytes) -> str:

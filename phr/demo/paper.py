@@ -143,7 +143,7 @@ def _patient_block(pdf: FPDF, letter: Letter) -> None:
     _write(pdf, 130, 41, f"{letter.author.structure.city}, le {french(letter.day)}", 10, "", 62, "R")
     if letter.barcode:
         pdf.set_fill_color(*INK)
-        pdf.code39(f"*{letter.author.rpps}*", x=133, y=51, w=0.9, h=9)
+        pdf.code39(f"*{letter.author.rpps}*", x=132, y=51, w=0.8, h=9)
         _write(pdf, 130, 62, letter.author.rpps, 7.5, "", 62, "R", GREY)
 
 

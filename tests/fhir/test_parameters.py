@@ -12,10 +12,10 @@ COMMONS = {
     "Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Questionnaire",
     "PlanDefinition", "ActivityDefinition", "Endpoint", "Schedule", "Slot",
 }  # fmt: skip
-FROM_CONTEXT = {"Patient", "Binary", "Medication", "Bundle", "Subscription"}
+FROM_CONTEXT = {"Patient", "Medication", "Bundle", "Subscription"}
 CASES = [(kind, text) for kind in KINDS.values() for text in
-         {path for p in kind.parameters.values() for path in p.paths}
-         | {*kind.patient_paths, *kind.happened, *kind.category}]  # fmt: skip
+         sorted({path for p in kind.parameters.values() for path in p.paths}
+                | {*kind.patient_paths, *kind.happened, *kind.category})]  # fmt: skip
 
 
 def follow(kind: str, path: paths.Path) -> list[str]:

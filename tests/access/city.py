@@ -1,0 +1,249 @@
+"""A small world made over HTTP, each thing with a mark of its own, and the oracle's description of each."""
+
+import base64
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from phr import codes
+from tests import oracle
+from tests.house import Caller, House, observation
+
+Json = dict[str, Any]
+SYSTEM = "urn:oid:1.2.3"
+HIDDEN, MASKED, FROM_PROXIES = "INVISIBLE_PATIENT", "MASQUE_PS", "INVISIBLE_REPRESENTANTS_LEGAUX"
+LOINC = "http://loinc.org"
+
+
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One resource. `mark` is a text only its content holds; `labels` as they are now."""
+
+    name: str
+    kind: str
+    id: str
+    mark: str
+    record: str | None
+    author: str
+    labels: frozenset[str]
+    gone: bool = False
+
+    @property
+    def address(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+    def plain(self) -> Json:
+        """As the oracle reads it."""
+        return {"record": self.record, "type": self.kind, "author": self.author, "labels": self.labels}
+
+
+@dataclass(frozen=True, slots=True)
+class Someone:
+    """A reader with a token, and as the oracle reads them."""
+
+    name: str
+    caller: Caller
+    plain: Json
+    scopes: tuple[str, ...]
+
+    def sees(self, thing: Thing, verb: str) -> bool:
+        """What the oracle says."""
+        return oracle.sees(self.plain, list(self.scopes), verb, thing.plain(), None, datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class City:
+    """Two people, two depositors, and what was deposited."""
+
+    house: House
+    ada: str = ""
+    bob: str = ""
+    things: dict[str, Thing] = field(default_factory=dict)
+
+    def among(self, *kinds: str) -> list[Thing]:
+        """The things of these types, or all."""
+        return [thing for thing in self.things.values() if not kinds or thing.kind in kinds]
+
+    def read(self, text: str) -> set[str]:
+        """The names of the things whose content shows in a text."""
+        return {thing.name for thing in self.things.values() if thing.mark in text}
+
+    def readers(self) -> list[Someone]:
+        """Everybody who asks, with all scopes and with few."""
+        everything, house = ("patient/*.cruds",), self.house
+        few = ("patient/Observation.rs", "patient/Practitioner.s")
+        found = [self._citizen("ada", self.ada, everything), self._citizen("ada, few scopes", self.ada, few)]
+        found += [self._citizen("ada, no search", self.ada, ("patient/*.r",))]
+        found += [self._citizen("bob", self.bob, everything)]
+        for client, scopes in (
+            ("hospital", ("system/*.cruds",)),
+            ("hospital", ("system/Observation.rs", "system/Binary.r")),
+            ("hospital", ("patient/*.cruds",)),
+            ("laboratory", ("system/*.cruds",)),
+            ("stranger", ("system/*.cruds",)),
+        ):
+            plain = {"is": "depositor", "name": f"client:{client}"}
+            found.append(Someone(f"{client} {scopes[0]}", house.depositor(client, scopes), plain, scopes))
+        scopes = ("system/*.cruds",)
+        plain = {"is": "operator", "name": "client:operator"}
+        found.append(Someone("operator", house.operator(), plain, scopes))
+        return found
+
+    def _citizen(self, name: str, record: str, scopes: Sequence[str]) -> Someone:
+        plain = {"is": "citizen", "name": f"account:account-of-{record}", "record": record}
+        return Someone(name, self.house.citizen(record, scopes), plain, tuple(scopes))
+
+    def mark(self, name: str) -> str:
+        """The mark of a thing to come."""
+        return f"zz{len(self.things):03d}{''.join(c for c in name if c.isalpha())}zz"
+
+    def keep(
+        self, name: str, kind: str, id: str, mark: str, record: str | None, author: str, labels: Iterable[str] = ()
+    ) -> Thing:
+        """Remember what was made."""
+        made = self.things[name] = Thing(name, kind, id, mark, record, author, frozenset(labels))
+        return made
+
+    async def post(
+        self, name: str, caller: Caller, author: str, body: Json, labels: Sequence[str] = (), record: str | None = None
+    ) -> Thing:
+        """Deposit a resource that carries its mark as text and as an identifier."""
+        mark = self.mark(name)
+        body = labelled({**body, "identifier": [{"system": SYSTEM, "value": mark}]}, labels)
+        answer = await caller.post(body["resourceType"], body)
+        assert answer.status_code == 201, answer.text
+        return self.keep(name, body["resourceType"], answer.json()["id"], mark, record, author, labels)
+
+    async def document(self, name: str, author: str, labels: Sequence[str], org: str, role: str, record: str) -> None:
+        """Deposit a document by ITI-105; its content becomes a Binary with a mark of its own."""
+        caller = self.house.depositor(author)
+        mark = self.mark(name)
+        inside = mark.replace("zz", "ww")
+        body = document(record, org, role, f"content {inside}", {"description": mark})
+        body["identifier"] = [{"system": SYSTEM, "value": mark}]
+        body["securityLabel"] += [coded(codes.VISIBILITY, label) for label in labels]
+        answer = await caller.post("DocumentReference", body)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        self.keep(name, "DocumentReference", made["id"], mark, record, f"client:{author}", labels)
+        binary = made["content"][0]["attachment"]["url"].removeprefix("Binary/")
+        self.keep(f"{name} content", "Binary", binary, inside, record, f"client:{author}", labels)
+
+
+def labelled(body: Json, labels: Sequence[str]) -> Json:
+    """The body with these visibility labels."""
+    if not labels:
+        return body
+    return {**body, "meta": {"security": [{"system": codes.VISIBILITY, "code": label} for label in labels]}}
+
+
+def document(record: str, org: str, role: str, content: str, more: Json) -> Json:
+    """A laboratory report as PDSm wants it, its content inline."""
+    data = base64.b64encode(content.encode()).decode()
+    return {
+        "resourceType": "DocumentReference",
+        "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:oid:1.2.3.{abs(hash(content))}"},
+        "status": "current",
+        "type": coded(LOINC, "11502-2"),
+        "category": [coded(codes.CLASS, "10")],
+        "subject": {"reference": f"Patient/{record}"},
+        "date": "2026-04-29T12:00:00+02:00",
+        "author": [{"reference": f"PractitionerRole/{role}"}],
+        "custodian": {"reference": f"Organization/{org}"},
+        "securityLabel": [coded(codes.CONFIDENTIALITY, "N")],
+        "content": [
+            {"attachment": {"contentType": "text/plain", "language": "fr-FR", "title": "Report", "data": data}}
+        ],
+        "context": {
+            "period": {"start": "2026-04-29"},
+            "facilityType": coded(codes.SECTOR, "SA25"),
+            "practiceSetting": coded(codes.SETTING, "AMBULATOIRE"),
+        },
+        **more,
+    }
+
+
+def encounter(record: str) -> Json:
+    return {
+        "resourceType": "Encounter",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/{record}"},
+    }
+
+
+def report(record: str, results: Sequence[Thing]) -> Json:
+    return {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": coded(LOINC, "58410-2"),
+        "subject": {"reference": f"Patient/{record}"},
+        "result": [{"reference": thing.address} for thing in results],
+    }
+
+
+LABELS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "hidden": (HIDDEN,),
+    "masked": (MASKED,),
+    "from proxies": (FROM_PROXIES,),
+    "hidden and masked": (HIDDEN, MASKED),
+}
+
+
+async def build(house: House) -> City:
+    """The whole city."""
+    city = City(house)
+    operator = house.operator()
+    org = (await city.post("organisation", operator, "client:operator", {"resourceType": "Organization", "name": "CHU"})).id
+    role = (await city.post("role", operator, "client:operator", {"resourceType": "PractitionerRole"})).id
+    doctor = {"resourceType": "Practitioner", "name": [{"family": "Petit"}]}
+    await city.post("doctor", operator, "client:operator", doctor)
+    for person in ("ada", "bob"):
+        mark = city.mark(person)
+        record = await house.open_record(name=[{"family": mark}])
+        city.keep(person, "Patient", record, mark, record, "client:operator")
+    city.ada, city.bob = city.things["ada"].id, city.things["bob"].id
+    for client in ("hospital", "laboratory"):
+        await _deposits(city, client, org, role)
+    await _changed(city)
+    own = house.citizen(city.ada)
+    author = f"account:account-of-{city.ada}"
+    await city.post("own observation", own, author, observation(city.ada), record=city.ada)
+    await city.post("bob's", house.depositor(), "client:hospital", observation(city.bob), record=city.bob)
+    return city
+
+
+async def _deposits(city: City, client: str, org: str, role: str) -> None:
+    caller, author, ada = city.house.depositor(client), f"client:{client}", city.ada
+    few = LABELS if client == "hospital" else {name: LABELS[name] for name in ("plain", "hidden")}
+    for n, (name, labels) in enumerate(few.items()):
+        dated = {"effectiveDateTime": f"2026-03-{n + 1:02d}"}
+        await city.post(f"{client} {name}", caller, author, observation(ada, **dated), labels, ada)
+    for name in ("plain", "hidden"):
+        labels = LABELS[name]
+        await city.document(f"{client} {name} document", client, labels, org, role, ada)
+        where = await city.post(f"{client} {name} encounter", caller, author, encounter(ada), labels, ada)
+        seen = observation(ada, encounter={"reference": where.address})
+        await city.post(f"{client} seen at {name}", caller, author, seen, (), ada)
+        results = [city.things[f"{client} {one}"] for one in ("plain", "hidden")]
+        await city.post(f"{client} {name} report", caller, author, report(ada, results), labels, ada)
+
+
+async def _changed(city: City) -> None:
+    """One that was shown and is hidden now; one that was hidden and is shown now; one that was deleted."""
+    caller, author, ada = city.house.depositor(), "client:hospital", city.ada
+    for name, before, after in (("was shown", (), (HIDDEN,)), ("was hidden", (HIDDEN,), ())):
+        made = await city.post(name, caller, author, observation(ada), before, ada)
+        body = {**observation(ada), "id": made.id, "identifier": [{"system": SYSTEM, "value": made.mark}]}
+        answer = await caller.put(made.address, labelled(body, after))
+        assert answer.status_code == 200, answer.text
+        city.keep(name, made.kind, made.id, made.mark, ada, author, after)
+
+
+Expected = Callable[[City, Callable[[Thing, str], bool]], set[str]]
