@@ -59,9 +59,13 @@ def open_keys(settings: Settings) -> KeyEncryptionKeys:
 
 async def assemble(settings: Settings, database_url: str) -> Parts:
     """Connect and open the keys of a migrated database."""
-    engine = synchronous_engine(database_url)
     keks = open_keys(settings)
-    system_keys = await run_in_threadpool(SystemKeys.open, engine, keks)
+    engine = synchronous_engine(database_url)
+    try:
+        system_keys = await run_in_threadpool(SystemKeys.open, engine, keks)
+    except BaseException:
+        engine.dispose()
+        raise
     database = await Database.connect(database_url, settings.pool)
     server = AuthServer(engine, system_keys, settings.issuer)
     await run_in_threadpool(server.start)

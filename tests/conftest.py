@@ -1,10 +1,17 @@
 """One real PostgreSQL for each test process, migrated once; each test that asks for `house` has its own database."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -74,3 +81,30 @@ async def house(settings: Settings, database_url: str) -> AsyncIterator[House]:
     """A whole installation over ASGI, with its demo clients and no people."""
     async with House.build(settings, database_url) as built:
         yield built
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def carnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a sandbox that `python -m phr serve` serves."""
+    port = _free_port()
+    data = str(tmp_path_factory.mktemp("sandbox"))
+    environment = {**os.environ, "PHR_ENV": "sandbox", "PHR_PORT": str(port), "PHR_DATA_DIR": data}
+    child = subprocess.Popen([sys.executable, "-m", "phr", "serve"], cwd=Path(__file__).parent.parent, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                if httpx.get(f"{address}/health/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 0

@@ -2,47 +2,15 @@
 
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
-import pytest
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def carnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a sandbox that `python -m phr serve` serves."""
-    port = _free_port()
-    data = str(tmp_path_factory.mktemp("sandbox"))
-    environment = {**os.environ, "PHR_ENV": "sandbox", "PHR_PORT": str(port), "PHR_DATA_DIR": data}
-    child = subprocess.Popen([sys.executable, "-m", "phr", "serve"], cwd=ROOT, env=environment)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                if httpx.get(f"{address}/health/ready").status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        child.send_signal(signal.SIGINT)
-        assert child.wait(30) == 0
 
 
 class Form(HTMLParser):

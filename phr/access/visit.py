@@ -5,14 +5,16 @@ all or nothing. `act` is a transaction: facts locked, any number of lensed state
 end. Neither gives a row without its entry.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 from sqlalchemy import (
     ARRAY,
     CTE,
@@ -47,6 +49,7 @@ from phr.core.database import Session, Shapes, compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent
 from phr.core.vault import Wrapped
 
+log = logging.getLogger("carnet")
 _SHAPES = Shapes()
 _TRIES = 3
 
@@ -182,7 +185,8 @@ class Visit:
                 bound = self._bound(opened) | self._entry(opened, tag, decision.because, asked)
                 build = partial(_witnessed, chosen, in_record=opened is not None)
                 query = _SHAPES.get((opened is not None, chosen.shape), build)
-                rows = await session.fetch(query, {**chosen.bound(), **bound, "j_listed": listed})
+                with _journaled():
+                    rows = await session.fetch(query, {**chosen.bound(), **bound, "j_listed": listed})
                 if rows:
                     return view, [row for row in rows if row["id"] is not None]
                 await self._check_token(session)
@@ -243,7 +247,18 @@ class Deed:
     async def leave_trail(self, tag: Tag, asked: str) -> None:
         """Write the journal entry of what was touched."""
         bound = self.visit._entry(self.opened, tag, self.because, asked)
-        await self.session.fetch(_TRAIL, {**bound, "j_resources": list(dict.fromkeys(self.touched))})
+        with _journaled():
+            await self.session.fetch(_TRAIL, {**bound, "j_resources": list(dict.fromkeys(self.touched))})
+
+
+@contextmanager
+def _journaled() -> Iterator[None]:
+    """What cannot be journaled is not answered: 503, whatever the database's reason."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        log.error("not journaled, not answered: %s", type(error).__name__)
+        raise DomainError(Reason.UNAVAILABLE, Issue("transient", "The journal cannot be written; try again.")) from None
 
 
 def _witnessed(chosen: Statement, *, in_record: bool) -> Any:

@@ -60,14 +60,23 @@ def known(body: Json, name: str) -> Json:
     return {**body, "identifier": [{"system": SYSTEM, "value": name}]}
 
 
-async def build(house: House, hider: str, labels: list[str], *, hide: bool) -> Twin:
+async def twins_of(house: House, hider: str, labels: list[str]) -> tuple[Twin, Twin]:
+    """Two worlds, with and without what is hidden; the professionals are the same."""
+    operator = house.operator()
+    commons = [
+        (await post(operator, {"resourceType": kind, **more}))["id"]
+        for kind, more in (("Organization", {"name": "CHU"}), ("PractitionerRole", {}))
+    ]
+    return (await build(house, hider, labels, commons, hide=True), await build(house, hider, labels, commons, hide=False))
+
+
+async def build(house: House, hider: str, labels: list[str], commons: list[str], *, hide: bool) -> Twin:
     """`hider` deposits what is hidden, under `labels`, if `hide`; what is visible comes before, between and after."""
     twin = Twin(house, ins=house.new_ins())
     twin.record = twin.names["person"] = await house.open_record(twin.ins)
-    operator, hospital, other = house.operator(), house.depositor(), house.depositor(hider)
+    hospital, other = house.depositor(), house.depositor(hider)
     record = twin.record
-    org = twin.names["org"] = (await post(operator, {"resourceType": "Organization", "name": "CHU"}))["id"]
-    role = twin.names["role"] = (await post(operator, {"resourceType": "PractitionerRole"}))["id"]
+    org, role = commons
 
     async def visible(name: str, body: Json) -> None:
         twin.names[name] = (await post(hospital, known(body, name)))["id"]
@@ -194,17 +203,17 @@ def _next(found: httpx.Response) -> str | None:
 
 
 async def test_a_citizen_cannot_tell_what_awaits_its_announcement(house: House) -> None:
-    twins = [await build(house, "hospital", [HIDDEN], hide=hide) for hide in (True, False)]
+    twins = await twins_of(house, "hospital", [HIDDEN])
     await compare(*twins, lambda twin: house.citizen(twin.record))
 
 
 async def test_a_depositor_cannot_tell_what_others_deposited(house: House) -> None:
-    twins = [await build(house, "laboratory", [], hide=hide) for hide in (True, False)]
+    twins = await twins_of(house, "laboratory", [])
     await compare(*twins, lambda twin: house.depositor())
 
 
 async def test_nobody_can_tell_what_is_in_a_record_that_is_not_theirs(house: House) -> None:
-    twins = [await build(house, "laboratory", [], hide=hide) for hide in (True, False)]
+    twins = await twins_of(house, "laboratory", [])
     bob = await house.open_record()
     for caller in (house.citizen(bob), house.operator(), house.depositor("stranger")):
         await compare(*twins, lambda _, caller=caller: caller)  # type: ignore[misc]
