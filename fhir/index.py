@@ -58,7 +58,6 @@ class Index:
     masked: bool
     hidden_from_patient: bool
     hidden_from_proxies: bool
-    references: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,6 @@ def index(kind: Kind, resource: Mapping[str, Any], hashed: Hashed, base: str | N
         masked=_MASKED in labels,
         hidden_from_patient=_FROM_PATIENT in labels,
         hidden_from_proxies=_FROM_PROXIES in labels,
-        references=references_of(resource).local,
     )
 
 

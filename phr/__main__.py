@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -56,35 +56,39 @@ def serve() -> None:
 
 
 async def _serve(settings: Settings, url: str) -> None:
-    parts = await _assemble(settings, url)
-    if settings.sandbox:
-        people = await sandbox.load(parts.installation, parts.server, datetime.now(UTC))
-        _welcome(settings, people)
-    config = uvicorn.Config(
-        create_app(settings, parts),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
-    await uvicorn.Server(config).serve()
+    async with _assembled(settings, url) as parts:
+        if settings.sandbox:
+            people = await sandbox.load(parts.installation, parts.server, datetime.now(UTC))
+            _welcome(settings, people)
+        config = uvicorn.Config(
+            create_app(settings, parts),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+        await uvicorn.Server(config).serve()
 
 
-async def _assemble(settings: Settings, url: str) -> Parts:
+@asynccontextmanager
+async def _assembled(settings: Settings, url: str) -> AsyncIterator[Parts]:
+    """The parts of a migrated database, closed at the end; says why not and exits when they do not fit together."""
     try:
         parts = await assemble(settings, url)
     except (BrokenSealError, ValueError, OSError) as error:
-        typer.echo(
-            f"Carnet will not start: the key file does not open this database ({type(error).__name__}).", err=True
-        )
+        what = type(error).__name__
+        typer.echo(f"Carnet will not start: the key file does not open this database ({what}).", err=True)
         raise typer.Exit(2) from None
-    found = [] if settings.sandbox else await production.faults(parts.installation, parts.server)
-    if found:
-        typer.echo(f"Carnet will not start in production: {'; '.join(found)}.", err=True)
-        raise typer.Exit(2)
-    return parts
+    try:
+        found = [] if settings.sandbox else await production.faults(parts.installation, parts.server)
+        if found:
+            typer.echo(f"Carnet will not start in production: {'; '.join(found)}.", err=True)
+            raise typer.Exit(2)
+        yield parts
+    finally:
+        await parts.close()
 
 
 def _welcome(settings: Settings, people: int) -> None:
@@ -127,25 +131,24 @@ def import_command(paths: Annotated[list[Path], typer.Argument(help="JSON bundle
 
 
 async def _import(settings: Settings, url: str, listed: list[Path]) -> int:
-    parts = await _assemble(settings, url)
-    base = f"{settings.issuer}/fhir"
-    done, already, failed = 0, 0, []
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
-        task = progress.add_task("importing", total=len(listed))
-        for path in listed:
-            result = await imports.load_file(parts.installation, path, base, datetime.now(UTC))
-            done += 0 if result.already else result.resources
-            already += result.resources if result.already else 0
-            if result.failed:
-                failed.append(result)
-            progress.advance(task)
-    for result in failed:
-        typer.echo(f"{result.path}: nothing was imported", err=True)
-        for issue in result.failed:
-            typer.echo(f"  {issue.expression or ''} {issue.diagnostics}", err=True)
-    typer.echo(f"{done} resources imported, {already} were there already, {len(failed)} files failed.")
-    await parts.installation.database.close()
-    return len(failed)
+    async with _assembled(settings, url) as parts:
+        base = f"{settings.issuer}/fhir"
+        done, already, failed = 0, 0, []
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+            task = progress.add_task("importing", total=len(listed))
+            for path in listed:
+                result = await imports.load_file(parts.installation, path, base, datetime.now(UTC))
+                done += 0 if result.already else result.resources
+                already += result.resources if result.already else 0
+                if result.failed:
+                    failed.append(result)
+                progress.advance(task)
+        for result in failed:
+            typer.echo(f"{result.path}: nothing was imported", err=True)
+            for issue in result.failed:
+                typer.echo(f"  {issue.expression or ''} {issue.diagnostics}", err=True)
+        typer.echo(f"{done} resources imported, {already} were there already, {len(failed)} files failed.")
+        return len(failed)
 
 
 keys_cli = typer.Typer(no_args_is_help=True, help="Key-encryption keys.")
@@ -178,18 +181,17 @@ def keys_rotate(name: Annotated[str, typer.Argument(help="The new key's id, for 
 
 
 async def _rotate(settings: Settings, url: str, name: str) -> None:
-    parts = await _assemble(settings, url)
-    try:
-        parts.installation.keks.rotate(name)
-    except (ValueError, OSError) as error:
-        typer.echo(f"The key file was not changed: {error}.", err=True)
-        raise typer.Exit(2) from None
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
-        task = progress.add_task("wrapping", total=await rotation.left(parts.installation))
-        async for moved in rotation.rewrap(parts.installation, parts.engine):
-            progress.advance(task, moved)
-    await parts.installation.database.close()
-    typer.echo(f"Every key is wrapped under {name}. Keep the older keys until every backup made before is gone.")
+    async with _assembled(settings, url) as parts:
+        try:
+            parts.installation.keks.rotate(name)
+        except (ValueError, OSError) as error:
+            typer.echo(f"The key file was not changed: {error}.", err=True)
+            raise typer.Exit(2) from None
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+            task = progress.add_task("wrapping", total=await rotation.left(parts.installation))
+            async for moved in rotation.rewrap(parts.installation, parts.engine):
+                progress.advance(task, moved)
+        typer.echo(f"Every key is wrapped under {name}. Keep the older keys until every backup made before is gone.")
 
 
 @journal_cli.command(name="verify")
@@ -202,19 +204,18 @@ def journal_verify() -> None:
 
 
 async def _verify(settings: Settings, url: str) -> int:
-    parts = await _assemble(settings, url)
-    chains = entries = broken = 0
-    with Progress(SpinnerColumn(), TextColumn("{task.completed} chains verified")) as progress:
-        task = progress.add_task("verifying", total=None)
-        async for result in chain.verify(parts.installation):
-            chains, entries = chains + 1, entries + result.entries
-            progress.advance(task)
-            if result.finding is not None:
-                broken += 1
-                typer.echo(f"{result.finding.chain} entry {result.finding.seq}: {result.finding.what}", err=True)
-    await parts.installation.database.close()
-    typer.echo(f"{chains} chains, {entries} entries, {broken} broken.")
-    return broken
+    async with _assembled(settings, url) as parts:
+        chains = entries = broken = 0
+        with Progress(SpinnerColumn(), TextColumn("{task.completed} chains verified")) as progress:
+            task = progress.add_task("verifying", total=None)
+            async for result in chain.verify(parts.installation):
+                chains, entries = chains + 1, entries + result.entries
+                progress.advance(task)
+                if result.finding is not None:
+                    broken += 1
+                    typer.echo(f"{result.finding.chain} entry {result.finding.seq}: {result.finding.what}", err=True)
+        typer.echo(f"{chains} chains, {entries} entries, {broken} broken.")
+        return broken
 
 
 if __name__ == "__main__":

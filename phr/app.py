@@ -49,6 +49,11 @@ class Parts:
     server: AuthServer
     engine: Engine
 
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.installation.database.close()
+        self.engine.dispose()
+
 
 def open_keys(settings: Settings) -> KeyEncryptionKeys:
     """The key-encryption keys; the sandbox makes its file at the first start. Raises FileNotFoundError, ValueError."""
@@ -58,17 +63,17 @@ def open_keys(settings: Settings) -> KeyEncryptionKeys:
 
 
 async def assemble(settings: Settings, database_url: str) -> Parts:
-    """Connect and open the keys of a migrated database."""
+    """Connect and open the keys of a migrated database. Raises BrokenSealError when the key file is another's."""
     keks = open_keys(settings)
     engine = synchronous_engine(database_url)
     try:
         system_keys = await run_in_threadpool(SystemKeys.open, engine, keks)
+        server = AuthServer(engine, system_keys, settings.issuer)
+        await run_in_threadpool(server.start)
+        database = await Database.connect(database_url, settings.pool)
     except BaseException:
         engine.dispose()
         raise
-    database = await Database.connect(database_url, settings.pool)
-    server = AuthServer(engine, system_keys, settings.issuer)
-    await run_in_threadpool(server.start)
     return Parts(Installation.make(settings, database, keks, system_keys), server, engine)
 
 
@@ -138,8 +143,7 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
         sweeping = asyncio.create_task(_sweep(parts))
         yield
         sweeping.cancel()
-        await parts.installation.database.close()
-        parts.engine.dispose()
+        await parts.close()
 
     app = FastAPI(
         title="Carnet",

@@ -40,8 +40,7 @@ class House:
             try:
                 yield cls(settings, parts, http)
             finally:
-                await parts.installation.database.close()
-                parts.engine.dispose()
+                await parts.close()
 
     def claims(self, kind: str, client: str, scopes: Sequence[str], record: str | None = None, **more: Any) -> Claims:
         """Claims valid for ten minutes."""

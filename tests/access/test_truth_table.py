@@ -47,6 +47,7 @@ def check_views(installation: Installation) -> None:
             kind = KINDS[one.row.kind]
             lens = view.of(kind)
             if kind.commons is not (one.plain["record"] is None):
+                assert not kind.commons or not lens.sight.holds(one.row), "the commons hold nobody's data"
                 continue
             if kind.commons:
                 expected = oracle.sees(ask.plain, list(ask.scopes), ask.verb, one.plain, None, NOW)

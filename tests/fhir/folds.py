@@ -130,3 +130,39 @@ async def judged(session: Session, many: Sequence[Row], asked: Sequence[Predicat
         compile_query(select(seen.c.id, *clauses)), {f"v{n}": value for n, value in enumerate(values)}
     )
     return {row["id"]: [row[f"p{n}"] for n in range(len(asked))] for row in found}
+
+
+def some_rows() -> list[Row]:
+    """A fixed set of rows where every column takes every value."""
+    choices: dict[str, tuple[Any, ...]] = {
+        "bucket": (BUCKET, BUCKET + 1),
+        "kind": KINDS,
+        "updated": MOMENTS,
+        "gone": (False, True),
+        "record": (*RECORDS, None),
+        "masked": (False, False, True),
+        "hidden_from_patient": (False, True, True, False, True),
+        "hidden_from_proxies": (True, False, False, False, True, True, False),
+        "author": (*TOKENS, None),
+        "category": (None, *TOKENS, None),
+        "tokens": (frozenset(), frozenset(TOKENS[:1]), frozenset(TOKENS)),
+        "dates": ({}, {"date": []}, {"date": [(0, 1)]}, {"date": [(0, 1), (2, 3)], "it's": [(BEGINNING, END)]}),
+        "words": tuple(frozenset({(name, word)}) for name in ("name", "name:exact") for word in WORDS) + (frozenset(),),
+    }
+    rows = []
+    for n in range(120):
+        values = {name: listed[n % len(listed)] for name, listed in choices.items()}
+        rows.append(Row(id=f"{BUCKET:03x}-{n + 16:032x}", **values))
+    return rows
+
+
+def some_atoms() -> list[Predicate]:
+    """Every kind of atom."""
+    ids = frozenset(f"{BUCKET:03x}-{n:032x}" for n in (16, 20))
+    return [
+        *(Everything(), Nothing(), Commons(), Present(), *map(Flagged, FLAGS), Within(BUCKET, RECORDS[0])),
+        *(KindIn(frozenset(KINDS[:1])), KindIn(frozenset(KINDS[:2])), IdIn(ids), IdIn(frozenset(list(ids)[:1]))),
+        *(AuthoredBy(TOKENS[0]), CategoryIn(frozenset(TOKENS[:2])), TokenAny(frozenset(TOKENS[:1]))),
+        *(HasDate("date"), HasDate("it's"), DateMatch("date", "ne", 0, 1), DateMatch("it's", "ap", 0, 1)),
+        *(Word("name", mode, word) for mode in ("starts", "contains", "exact") for word in ("dur%", "durand", "\\")),
+    ]

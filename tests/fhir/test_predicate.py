@@ -6,10 +6,29 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from fhir.criteria import DateMatch, UpdatedMatch
+from sqlalchemy import select
+
+from fhir.criteria import DateMatch, HasDate, TokenAny, UpdatedMatch, Word
 from fhir.dates import PREFIXES
-from fhir.predicate import And, Everything, KindIn, Not, Nothing, Or, Predicate, Row
-from phr.core.database import Database, Session
+from fhir.lens import Binder, Lens
+from fhir.predicate import (
+    And,
+    AuthoredBy,
+    CategoryIn,
+    Commons,
+    Everything,
+    Flagged,
+    IdIn,
+    KindIn,
+    Not,
+    Nothing,
+    Or,
+    Predicate,
+    Present,
+    Row,
+    Within,
+)
+from phr.core.database import Database, Session, compile_query
 from tests.fhir import folds
 
 ON_ONE_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -36,6 +55,11 @@ async def test_holds_is_clause(session: Session, many: Sequence[Row], asked: Seq
 
 
 async def test_every_date_prefix_against_every_range(session: Session) -> None:
+    await check_dates(session)
+
+
+async def check_dates(session: Session) -> None:
+    """Each prefix, range asked and range stored."""
     pairs = [(low, high) for low in folds.BOUNDS for high in folds.BOUNDS if low <= high]
     blank = Row(0x123, "", "Observation", folds.MOMENTS[0], False, None, *([False] * 3), None, None, *_EMPTY)
     dates = [[pair] for pair in pairs] + [[], [(0, 1), (2, 3)]]
@@ -46,6 +70,11 @@ async def test_every_date_prefix_against_every_range(session: Session) -> None:
 
 
 async def test_every_instant_prefix_against_every_instant(session: Session) -> None:
+    await check_instants(session)
+
+
+async def check_instants(session: Session) -> None:
+    """Each prefix and range asked, against each instant."""
     moments = folds.MOMENTS
     blank = Row(0x123, "", "Observation", moments[0], False, None, *([False] * 3), None, None, *_EMPTY)
     rows = [_with(blank, n, {}, updated=at) for n, at in enumerate(moments)]
@@ -66,6 +95,34 @@ def test_a_shape_says_nothing_of_values(asked: Predicate) -> None:
     """One compiled statement serves every predicate of a shape: the shape must be hashable and bind the same count."""
     assert hash(asked.shape()) == hash(asked.shape())
     assert len(list(asked.values())) == len(list(asked.values()))
+
+
+def check_shapes() -> None:
+    """Two predicates share a shape exactly when they share their SQL: a shape is the key of the compiled statement."""
+    one, other = KindIn(frozenset({"a"})), IdIn(frozenset({"a"}))
+    many = [
+        *(Everything(), Nothing(), Commons(), Present(), *map(Flagged, folds.FLAGS), one, other),
+        *(KindIn(frozenset({"b"})), KindIn(frozenset({"a", "b"})), IdIn(frozenset({"a", "b"})), IdIn(frozenset())),
+        *(Within(1, "a"), Within(2, "b"), AuthoredBy(folds.TOKENS[0]), AuthoredBy(folds.TOKENS[1])),
+        *(CategoryIn(frozenset(folds.TOKENS[:1])), TokenAny(frozenset(folds.TOKENS))),
+        *(And((one, other)), And((other, one)), And((one,)), Or((one, other)), Or((one,)), Not(one), Not(other)),
+        *(DateMatch("date", prefix, 0, 1) for prefix in PREFIXES),
+        *(UpdatedMatch(prefix, folds.MOMENTS[0], folds.MOMENTS[1]) for prefix in PREFIXES if prefix not in _SAME),
+        *(HasDate("date"), HasDate("issued"), DateMatch("issued", "eq", 2, 3)),
+        *(Word(name, mode, "x") for name in ("name", "address") for mode in ("starts", "contains", "exact")),
+    ]
+    sql = [compile_query(select(Lens(predicate).rows(Binder(), gone=True).c.id)) for predicate in many]
+    texts = [(query.sql, tuple(sorted(query.constants.items()))) for query in sql]
+    for n, left in enumerate(many):
+        for m, right in enumerate(many):
+            assert (left.shape() == right.shape()) is (texts[n] == texts[m]), (left, right)
+
+
+_SAME = ("ap", "sa", "eb")  # of an instant, these are eq, gt and lt
+
+
+def test_a_shape_is_its_sql() -> None:
+    check_shapes()
 
 
 def test_no_rule_is_nothing_and_no_condition_is_everything() -> None:

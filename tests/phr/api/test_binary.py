@@ -196,13 +196,18 @@ async def test_conditions(house: House, record: str) -> None:
     for condition, status in ((tag, 206), ('W/"7"', 200), ("Wed, 21 Oct 2015 07:28:00 GMT", 200)):
         answer = await citizen.get(name, Accept="*/*", Range="bytes=0-3", If_Range=condition)
         assert answer.status_code == status, condition
-    assert (await house.citizen(await house.open_record()).get(name, Accept="*/*", If_None_Match=tag)).status_code == 404
+    assert (
+        await house.citizen(await house.open_record()).get(name, Accept="*/*", If_None_Match=tag)
+    ).status_code == 404
 
 
 async def test_the_fhir_form(house: House, record: str) -> None:
     citizen = house.citizen(record)
     identifier = await kept(house.depositor(), record, BIG)
-    for path, accept in ((f"Binary/{identifier}", "application/fhir+json"), (f"Binary/{identifier}?_format=json", "*/*")):
+    for path, accept in (
+        (f"Binary/{identifier}", "application/fhir+json"),
+        (f"Binary/{identifier}?_format=json", "*/*"),
+    ):
         answer = await citizen.get(path, Accept=accept)
         assert answer.headers["content-type"].startswith("application/fhir+json")
         found = answer.json()

@@ -238,9 +238,7 @@ async def test_if_match_in_an_entry(app: Caller, record: str) -> None:
 
 async def test_a_transaction_is_about_one_person(house: House, record: str) -> None:
     other = await house.open_record()
-    sent = bundle(
-        entry("POST", "Observation", observation(record)), entry("POST", "Observation", observation(other))
-    )
+    sent = bundle(entry("POST", "Observation", observation(record)), entry("POST", "Observation", observation(other)))
     refused(await house.depositor().post("", sent), 422)
     refused(await house.citizen(record).post("", sent), 422)
 

@@ -157,7 +157,8 @@ async def test_words_and_uris_of_the_commons(house: House, app: Caller) -> None:
     operator = house.operator()
     curie = (
         await operator.post(
-            "Practitioner", {"resourceType": "Practitioner", "name": [{"family": "Skłodowska-Curie", "given": ["Élise"]}]}
+            "Practitioner",
+            {"resourceType": "Practitioner", "name": [{"family": "Skłodowska-Curie", "given": ["Élise"]}]},
         )
     ).json()["id"]
     form = {"resourceType": "Questionnaire", "status": "active", "url": "urn:q:1", "title": "Tabac"}
@@ -230,9 +231,9 @@ async def test_chains_has_and_what_is_brought_along(house: House, app: Caller, r
         f"Observation?_id={one}&_include=*": {visit["id"], role, record},
         f"Observation?_id={one}&_include=*&_include:iterate=*": {visit["id"], role, record, place, doctor},
         f"Observation?_id={one}&_include=Observation:*": {visit["id"], role, record},
-        f"Encounter?_revinclude=Observation:encounter": {one},
-        f"Encounter?_revinclude=Observation:*": {one},
-        f"Encounter?_revinclude=Observation:encounter&_include:iterate=Observation:performer": {one, role},
+        "Encounter?_revinclude=Observation:encounter": {one},
+        "Encounter?_revinclude=Observation:*": {one},
+        "Encounter?_revinclude=Observation:encounter&_include:iterate=Observation:performer": {one, role},
     }.items():  # fmt: skip
         page = (await app.get(query)).json()
         assert {each["id"] for each in matches(page, "include")} == expected, query
