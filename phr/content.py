@@ -110,7 +110,7 @@ class _Xml:
 
     def close(self) -> None:
         try:
-            root = self._parser.close()
+            root: object = self._parser.close()
         except _UNREADABLE:
             raise _refused("The XML document is not well-formed.") from None
         if root != _CLINICAL_DOCUMENT:

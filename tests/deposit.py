@@ -121,7 +121,11 @@ def submission(documents: Sequence[Json], data: Sequence[bytes] = (), **more: An
         "entry": listed,
         **more,
     }
-    return {"resourceType": "Bundle", "type": "transaction", "entry": [_entry(f"urn:uuid:{uuid4()}", held_set), *entries]}
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [_entry(f"urn:uuid:{uuid4()}", held_set), *entries],
+    }
 
 
 def _entry(name: str, resource: Json) -> Json:

@@ -161,7 +161,9 @@ def tracked() -> list[Path]:
 
 
 # Spelled in pieces, so that this file does not say them.
-_MACHINE = re.compile(r"/(?:work|root|home/[a-z]+|Users)/|" + "pypi" + r"-mirror|--(?:extra-)?index-url[ =]|\.library|" + "/sha" + "red/")
+_MACHINE = re.compile(
+    r"/(?:work|root|home/[a-z]+|Users)/|" + "pypi" + r"-mirror|--(?:extra-)?index-url[ =]|\.library|" + "/sha" + "red/"
+)
 _ALLOWED = re.compile("/sha" + "red/samples")
 
 

@@ -94,7 +94,7 @@ def rows(folder: Path, statement: str) -> list[Any]:
     lines = (folder / "postgresql" / "postmaster.pid").read_text().splitlines()
     url = f"postgresql://postgres@/postgres?host={quote(lines[4] or str(folder / 'postgresql'), safe='')}"
     with psycopg.connect(url, connect_timeout=5) as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[call-overload, no-any-return]
+        return connection.execute(statement).fetchall()
 
 
 def imported(folder: Path) -> int:

@@ -42,7 +42,7 @@ class Dump:
 
     @classmethod
     def of(cls, url: str) -> "Dump":
-        command = [POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_dump", "--dbname", url]
+        command = [str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "pg_dump"), "--dbname", url]
         raw = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         sealed = b"\n".join(bytes.fromhex(found) for found in re.findall(r"\\\\x([0-9a-f]+)", raw))
         return cls(raw, NOISE.sub(" ", raw), sealed)
@@ -170,7 +170,9 @@ def _commons(resource: Json) -> bool:
     return resource["resourceType"] in ("Practitioner", "PractitionerRole", "Organization", "Location")
 
 
-@pytest.mark.parametrize("how", [str, lambda s: s.encode().hex(), lambda s: base64.b64encode(f"a{s}b".encode()).decode()])
+@pytest.mark.parametrize(
+    "how", [str, lambda s: s.encode().hex(), lambda s: base64.b64encode(f"a{s}b".encode()).decode()]
+)
 async def test_a_dump_that_says_something_is_found_out(
     house: House, database_url: str, how: Callable[[str], str]
 ) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,8 +37,8 @@ def under(url: str) -> dict[str, set[str]]:
 
 
 @pytest.fixture
-async def people(house: House) -> AsyncIterator[list[str]]:
-    yield [await house.open_record() for _ in range(PEOPLE)]
+async def people(house: House) -> list[str]:
+    return [await house.open_record() for _ in range(PEOPLE)]
 
 
 async def _busy(house: House, people: list[str], done: asyncio.Event, callers: dict[str, Caller]) -> int:
@@ -107,7 +106,9 @@ async def test_a_rotation_cut_short_is_finished_by_the_next(house: House, people
     assert under(database_url)["record"] == {"second"}
 
 
-async def test_another_key_file_opens_nothing(house: House, settings: Settings, database_url: str, tmp_path: Path) -> None:
+async def test_another_key_file_opens_nothing(
+    house: House, settings: Settings, database_url: str, tmp_path: Path
+) -> None:
     record = await house.open_record()
     KeyFile.create(tmp_path / "other.json", "sandbox-1")
     wrong = replace(settings, key_file=tmp_path / "other.json")

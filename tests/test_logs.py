@@ -39,6 +39,7 @@ async def _everything_that_can_happen(house: House, monkeypatch: pytest.MonkeyPa
     """Requests that succeed and requests that fail, each carrying marks that must not be logged."""
     by = await clinic(house, MARKS[0])
     ins = house.new_ins()
+    known = {"system": INS_SYSTEM, "value": ins}
     record = await house.open_record(ins, name=[{"family": MARKS[0], "given": ["Ada"]}])
     citizen, hospital = house.citizen(record), house.depositor()
     described = document(record, by, b"%PDF-" + MARKS[1].encode())
@@ -68,7 +69,7 @@ async def _everything_that_can_happen(house: House, monkeypatch: pytest.MonkeyPa
         await hospital.get(f"Patient?identifier={INS_SYSTEM}|{house.new_ins()}"),
         await hospital.post("", submission([document(record, by, title=MARKS[3])])),
         await hospital.ask("POST", "Binary", {"Content-Type": "application/pdf"}, content=PDF + MARKS[1].encode()),
-        await house.operator().post("Patient", {"resourceType": "Patient", "identifier": [{"system": INS_SYSTEM, "value": ins}]}),
+        await house.operator().post("Patient", {"resourceType": "Patient", "identifier": [known]}),
         await house.http.get(f"/fhir/{name}", headers={"Authorization": f"Bearer {MARKS[1]}"}),
         await house.http.get(f"/fhir/{name}", headers={"Authorization": f"Bearer {citizen.token[:-2]}"}),
         await house.http.post("/oauth/token", data={"grant_type": "client_credentials", "client_assertion": MARKS[1]}),

@@ -35,8 +35,11 @@ def is_json(request: Request) -> bool:
     return content_type(request) in JSON_TYPES
 
 
-async def _found(asked: Asked, identifier: str) -> tuple[Stored, View, blobs.Blob]:
-    row, view = await reading.read(asked.visit, KINDS["Binary"], identifier, Tag.CONTENT)
+async def _found(asked: Asked, identifier: str, version: str | None = None) -> tuple[Stored, View, blobs.Blob]:
+    if version is None:
+        row, view = await reading.read(asked.visit, KINDS["Binary"], identifier, Tag.CONTENT)
+    else:
+        row, view = await reading.vread(asked.visit, KINDS["Binary"], identifier, version)
     async with asked.visit.installation.database.session() as session:
         blob = await blobs.blob_of(session, view.inside, row.id, row.version)
     return row, view, blob
@@ -45,12 +48,14 @@ async def _found(asked: Asked, identifier: str) -> tuple[Stored, View, blobs.Blo
 async def download(asked: Asked, identifier: str) -> Response:
     """The bytes, or the range asked (RFC 9110 §14), streamed piece by piece; 304 when the caller has them."""
     row, view, blob = await _found(asked, identifier)
-    media = str(row.json(view.keyring).get("contentType", "application/octet-stream"))
-    extension = _EXTENSIONS.get(media.partition(";")[0], "xml")
+    # What was declared was judged without its parameters: only what was judged goes into a header.
+    media = str(row.json(view.keyring).get("contentType", "")).partition(";")[0].strip().lower()
+    extension = _EXTENSIONS.get(media, "xml")
     headers = {
         **answers.PRIVATE,
         **answers.version_headers(row),
         "Accept-Ranges": "bytes",
+        "Content-Type": f"{media}; charset=utf-8" if media == "text/plain" else media,
         "Content-Disposition": f'attachment; filename="{row.id}.{extension}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
@@ -67,11 +72,11 @@ async def download(asked: Asked, identifier: str) -> Response:
     headers["Content-Length"] = str(stop - start)
     keys = view.keyring.of(row.record)
     body = blobs.stream(asked.visit, view.inside, keys, blob, start, stop)
-    return StreamingResponse(body, status, headers, media_type=media)
+    return StreamingResponse(body, status, headers)
 
 
 def _range(asked: Asked, row: Stored, size: int) -> tuple[int, int, int]:
-    """[start, stop) and the status. Several ranges, one that is not one, a stale If-Range: the whole (RFC 9110 §14.2)."""
+    """[start, stop) and the status. Several ranges, none that is one, a stale If-Range: the whole (RFC 9110 §14.2)."""
     condition = asked.header("if-range")
     match = _RANGE.fullmatch((asked.header("range") or "").replace(" ", ""))
     if match is None or match.group(1) == match.group(2) == "" or condition not in (None, row.etag):
@@ -84,9 +89,9 @@ def _range(asked: Asked, row: Stored, size: int) -> tuple[int, int, int]:
     return start, stop, 206 if start < stop else 416
 
 
-async def read_as_json(asked: Asked, identifier: str) -> Response:
-    """The FHIR form, its bytes in base64."""
-    row, view, blob = await _found(asked, identifier)
+async def read_as_json(asked: Asked, identifier: str, version: str | None = None) -> Response:
+    """The FHIR form, its bytes in base64, as it stands or in one version."""
+    row, view, blob = await _found(asked, identifier, version)
     keys = view.keyring.of(row.record)
     data = b"".join([piece async for piece in blobs.stream(asked.visit, view.inside, keys, blob, 0, blob.size)])
     body = {**row.json(view.keyring), "data": base64.b64encode(data).decode()}

@@ -263,6 +263,8 @@ async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
 
 
 async def _vread(asked: Asked, kind: Kind, identifier: str, version: str) -> Response:
+    if kind.name == "Binary":
+        return await binary.read_as_json(asked, identifier, version)
     row, view = await reading.vread(asked.visit, kind, identifier, version)
     return answers.resource(asked, row, view)
 

@@ -146,7 +146,8 @@ class Database:
 
 def synchronous_engine(url: str) -> Engine:
     """A small engine on psycopg, for what is synchronous: migrations, start-up, the authorization server."""
-    return create_engine(psycopg_url(url), pool_size=8, max_overflow=8, pool_pre_ping=True)
+    # hide_parameters: neither its log nor its exceptions quote values.
+    return create_engine(psycopg_url(url), pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
 
 
 def psycopg_url(url: str) -> str:

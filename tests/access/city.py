@@ -200,7 +200,9 @@ async def build(house: House) -> City:
     """The whole city."""
     city = City(house)
     operator = house.operator()
-    org = (await city.post("organisation", operator, "client:operator", {"resourceType": "Organization", "name": "CHU"})).id
+    org = (
+        await city.post("organisation", operator, "client:operator", {"resourceType": "Organization", "name": "CHU"})
+    ).id
     role = (await city.post("role", operator, "client:operator", {"resourceType": "PractitionerRole"})).id
     doctor = {"resourceType": "Practitioner", "name": [{"family": "Petit"}]}
     await city.post("doctor", operator, "client:operator", doctor)

@@ -1,35 +1,26 @@
 """The kill-set: the fastest checks of this folder; every mutant of the policy must fail one of them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import create_engine, insert, update
+from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from auth.tables import client, revoked_token
 from fhir.parameters import KINDS
 from fhir.predicate import And, Not, Or
-from fhir.tables import record
 from phr.access.installation import Installation
 from phr.access.reader import Citizen, Depositor, Operator, Reader, System
 from phr.access.right import Change, Refused, may_change, may_create, may_delete
 from phr.core.database import Database, psycopg_url
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
-from phr.core.settings import Settings, from_environment
+from phr.core.settings import from_environment
 from phr.core.vault import KeyFile
-from tests.access import city as cities
-from tests.access import test_guard, test_truth_table, ways_out
-from tests.access.city import FROM_PROXIES, HIDDEN, MASKED
-from tests.access.test_journal import BREAKS, entries, findings, lived_in
+from tests.access import test_guard, test_truth_table
 from tests.fhir import folds, test_predicate
-from tests.house import House, observation
 
+MASKED, HIDDEN, FROM_PROXIES = "MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"
 Check = Callable[[], Awaitable[None] | None]
-FEW = ("read", "vread", "history", "POST _search", "_include", "_has", "$everything", "content")
 
 
 def checks(server: str, number: str, folder: Path) -> list[tuple[str, Check]]:
@@ -53,9 +44,12 @@ def checks(server: str, number: str, folder: Path) -> list[tuple[str, Check]]:
             await test_predicate.check_dates(session)
         await database.close()
 
-    async def living(check: Callable[[House], Awaitable[None]], name: str) -> None:
-        async with House.build(settings, _copy(server, f"{name}_{number}")) as house:
-            await check(house)
+    async def living(name: str) -> None:
+        # The whole application is loaded only for the mutants that need it.
+        from tests.access import living
+
+        async with living.House.build(settings, _copy(server, f"{name}_{number}")) as house:
+            await living.CHECKS[name](house)
 
     return [
         ("guard", check_lens),
@@ -65,9 +59,9 @@ def checks(server: str, number: str, folder: Path) -> list[tuple[str, Check]]:
         ("views", lambda: test_truth_table.check_views(alone)),
         ("rows", rows),
         ("folds", both_folds),
-        ("trust", lambda: living(check_trust, "trust")),
-        ("doors", lambda: living(check_doors, "doors")),
-        ("journal", lambda: living(check_journal, "journal")),
+        ("trust", lambda: living("trust")),
+        ("doors", lambda: living("doors")),
+        ("journal", lambda: living("journal")),
     ]
 
 
@@ -93,7 +87,11 @@ def check_lens() -> None:
 async def check_atoms(session: Any) -> None:
     """Every atom alone, negated and combined, over a few hundred rows that are not drawn at random."""
     rows, atoms = folds.some_rows(), folds.some_atoms()
-    asked = [*atoms, *map(Not, atoms), *(kind((atoms[n - 1], atoms[n])) for n in range(len(atoms)) for kind in (And, Or))]
+    asked = [
+        *atoms,
+        *map(Not, atoms),
+        *(kind((atoms[n - 1], atoms[n])) for n in range(len(atoms)) for kind in (And, Or)),
+    ]
     await test_predicate.agree(session, rows, asked)
 
 
@@ -135,79 +133,3 @@ def _check_changes(reader: Reader, name: str, mine: bool) -> None:
                     changes = isinstance(reader, Operator | System)
                 change = Change(mine, before, after, lambda only=only: only)  # type: ignore[misc]
                 assert isinstance(may_change(reader, kind, change), Refused) is not changes, (reader, name, change)
-
-
-async def check_doors(house: House) -> None:
-    """A few ways out, for those who see differently."""
-    city = await cities.build(house)
-    readers = [who for who in city.readers() if who.name in ("ada", "ada, few scopes", "bob", "hospital system/*.cruds")]
-    await ways_out.check(city, FEW, readers)
-    hospital, thing = house.depositor(), city.things["hospital plain"]
-    await hospital.delete(thing.address)
-    assert thing.mark in (await hospital.get(f"{thing.address}/_history")).text
-    events = (await house.citizen(city.ada).get(f"AuditEvent?patient={city.ada}&_count=200")).text
-    ada = next(who for who in readers if who.name == "ada")
-    named = {thing.name for thing in city.among() if f"{thing.address}\"" in events}
-    assert all(ada.sees(city.things[name], "r") for name in named)
-    assert "ada" in named
-    shown = [row for row in entries(house, city.ada) if {r.partition("/")[2] for r in row.resources} == {_hidden(city)}]
-    assert shown
-    assert not any(row.id.hex in events for row in shown)
-
-
-def _hidden(city: cities.City) -> str:
-    return city.things["hospital hidden"].id
-
-
-async def check_trust(house: House) -> None:
-    """What is taken back is taken back at once; a shut door leaves no trace of a reading that was not."""
-    name = await house.open_record()
-    jti = UUID(int=7)
-    claims = house.claims("citizen-app", "app", ("patient/*.cruds",), name, subject="ada", jti=str(jti))
-    caller, other = house.caller(claims), house.citizen(name)
-    made = (await caller.post("Observation", observation(name))).json()["id"]
-    paths = (f"Observation/{made}", f"Observation?patient={name}&_total=accurate")
-    before = len(entries(house, name))
-    answers = [await caller.get(path) for path in paths]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert len(entries(house, name)) == before + 2
-    with house.parts.engine.begin() as connection:
-        connection.execute(update(record).where(record.c.id == name).values(rights=9))
-    assert (await caller.get(paths[0])).status_code == 200
-    opened = house.parts.installation.remembered(name, datetime.now(UTC))
-    assert opened is not None
-    assert opened.rights == 9
-    with house.parts.engine.begin() as connection:
-        connection.execute(insert(revoked_token).values(jti=jti, until=datetime.now(UTC) + timedelta(hours=1)))
-    count = len(entries(house, name))
-    assert [(await caller.get(path)).status_code for path in paths] == [401, 401]
-    assert len(entries(house, name)) == count
-    with house.parts.engine.begin() as connection:
-        connection.execute(update(record).where(record.c.id == name).values(closed=datetime.now(UTC)))
-    assert (await other.get(paths[0])).status_code == 404
-    assert (await other.post("Observation", observation(name))).status_code == 422
-    assert house.parts.installation.remembered(name, datetime.now(UTC)) is None
-    with house.parts.engine.begin() as connection:
-        connection.execute(update(record).where(record.c.id == name).values(closed=None))
-        app = {"name": "App", "kind": "x", "redirect_uris": [], "scopes": [], "created": datetime.now(UTC)}
-        connection.execute(insert(client).values(id="app", disabled=True, **app))
-    assert [(await other.get(path)).status_code for path in paths] == [401, 401]
-
-
-async def check_journal(house: House) -> None:
-    """Every chain verifies until it is touched, and then does not."""
-    chains = {name: await lived_in(house) for name in BREAKS}
-    assert all(len(entries(house, name)) == 6 for name in chains.values())
-    made = entries(house, chains["one missing"])[1].resources
-    assert [row.resources for row in entries(house, chains["one missing"])[1:]] == [made] * 5
-    assert await findings(house) == []
-    for name, broken in BREAKS.items():
-        with house.parts.engine.begin() as connection:
-            broken(connection, chains[name])
-    found = {finding.chain: finding for finding in await findings(house)}
-    assert set(found) == set(chains.values())
-    assert found[chains["another tag"]].seq == 3
-    assert found[chains["one missing"]].seq == 3
-
-
-__all__ = ["Settings", "asyncio", "checks"]

@@ -238,7 +238,12 @@ async def test_no_door_under_fhir_opens_without_a_token(house: House) -> None:
     for (method, path), door in DOORS.items():
         if not path.startswith("/fhir"):
             continue
-        address = path.replace("{rest:path}", "x/y/z/a").replace("{kind}", "Observation").replace("{id}", "x").replace("{version}", "1")
+        address = (
+            path.replace("{rest:path}", "x/y/z/a")
+            .replace("{kind}", "Observation")
+            .replace("{id}", "x")
+            .replace("{version}", "1")
+        )
         for authorization in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eA=="}):
             answer = await house.http.request(method, address, headers=authorization)
             assert (answer.status_code == 401) is (door.reader == "bearer"), (method, path)

@@ -41,7 +41,7 @@ from fhir.stored import Keyring, MissingKeyError, Stored, seal_resource
 from fhir.tables import blob, blob_chunk, history, record, resource
 from phr.access.journal import journal
 from phr.core.database import compile_query
-from tests.access.worlds import KEYS, MINE, NOW, OTHERS
+from tests.access.worlds import KEYS, MINE, NOW, OTHERS, resources
 
 ROOT = Path(__file__).resolve().parents[2]
 LENS = Lens(KindIn(frozenset({"Observation"})))
@@ -210,7 +210,8 @@ def test_each_alias_is_fresh() -> None:
 
 def test_a_lens_only_narrows() -> None:
     nothing = Lens(Nothing()).narrowed(Everything(), KindIn(frozenset({"Observation"})))
-    assert "false" in compile_query(select(nothing.rows(Binder()).c.id)).sql
+    assert "WHERE false" in compile_query(select(nothing.rows(Binder()).c.id)).sql
+    assert not any(nothing.sight.holds(one.row) for one in resources())
 
 
 def test_a_row_of_another_record_does_not_open() -> None:
@@ -303,6 +304,8 @@ def test_no_sql_is_put_together_from_pieces() -> None:
                     found.append(f"{path}:{node.lineno}")
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _RUNNERS and node.args:
                 first = node.args[0]
-                if isinstance(first, ast.JoinedStr) or (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+                if isinstance(first, ast.JoinedStr) or (
+                    isinstance(first, ast.Constant) and isinstance(first.value, str)
+                ):
                     found.append(f"{path}:{node.lineno} runs a text")
     assert found == []

@@ -37,4 +37,4 @@ def test_every_mutant_dies(share: int, database_url: str, tmp_path: Path) -> Non
     fates = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert set(fates) == set(numbers)
     alive = [MUTANTS[int(n)] for n, fate in fates.items() if not fate.endswith("(AssertionError)")]
-    assert alive == [], fates
+    assert alive == [], {n: fates[n] for n in numbers}

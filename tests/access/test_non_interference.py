@@ -67,7 +67,10 @@ async def twins_of(house: House, hider: str, labels: list[str]) -> tuple[Twin, T
         (await post(operator, {"resourceType": kind, **more}))["id"]
         for kind, more in (("Organization", {"name": "CHU"}), ("PractitionerRole", {}))
     ]
-    return (await build(house, hider, labels, commons, hide=True), await build(house, hider, labels, commons, hide=False))
+    return (
+        await build(house, hider, labels, commons, hide=True),
+        await build(house, hider, labels, commons, hide=False),
+    )
 
 
 async def build(house: House, hider: str, labels: list[str], commons: list[str], *, hide: bool) -> Twin:
@@ -143,10 +146,17 @@ def questions(twin: Twin) -> list[tuple[str, str, dict[str, str], Any]]:
     ]
     asked: list[tuple[str, str, dict[str, str], Any]] = [("GET", path, {}, None) for path in gets]
     secret = f"Observation/{twin.id('secret')}"
-    for match in ({"If-None-Match": "*"}, {"If-None-Match": 'W/"1"'}, {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}):
+    for match in (
+        {"If-None-Match": "*"},
+        {"If-None-Match": 'W/"1"'},
+        {"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"},
+    ):
         asked.append(("GET", secret, match, None))
     content = f"Binary/{twin.id('secret document content')}"
-    asked += [("GET", content, {"Accept": "*/*"}, None), ("GET", content, {"Accept": "*/*", "Range": "bytes=0-3"}, None)]
+    asked += [
+        ("GET", content, {"Accept": "*/*"}, None),
+        ("GET", content, {"Accept": "*/*", "Range": "bytes=0-3"}, None),
+    ]
     asked.append(("GET", content, {"Accept": "*/*", "Range": "bytes=900-"}, None))
     body = {**observation(record), "id": twin.id("secret")}
     patch = [{"op": "test", "path": "/status", "value": "final"}]

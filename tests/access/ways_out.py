@@ -57,7 +57,9 @@ async def history(city: City, caller: Caller) -> str:
 
 
 async def history_of_type(city: City, caller: Caller) -> str:
-    texts = [await every_page(caller, await caller.get(f"{k}/_history?patient={city.ada}&_count=3")) for k in SEARCHED[:4]]
+    texts = [
+        await every_page(caller, await caller.get(f"{k}/_history?patient={city.ada}&_count=3")) for k in SEARCHED[:4]
+    ]
     return "\n".join(texts)
 
 
@@ -268,7 +270,9 @@ def _having(city: City, who: Someone) -> set[str]:
 
 
 def _having_back(city: City, who: Someone) -> set[str]:
-    seen = {place.name for name in _observations(city, who, lambda _: True) if (place := _place(city, city.things[name]))}
+    seen = {
+        place.name for name in _observations(city, who, lambda _: True) if (place := _place(city, city.things[name]))
+    }
     return {t.name for t in city.among("Encounter") if t.name in seen and who.sees(t, "s")}
 
 
@@ -340,4 +344,6 @@ async def check(city: City, names: Iterable[str] = WAYS, readers: Iterable[Someo
         for name in names:
             ask, shows = WAYS[name]
             found, expected = city.read(await ask(city, who.caller)), shows(city, who)
-            assert found == expected, f"{name} by {who.name}: too much {found - expected}, too little {expected - found}"
+            assert found == expected, (
+                f"{name} by {who.name}: too much {found - expected}, too little {expected - found}"
+            )

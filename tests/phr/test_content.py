@@ -137,5 +137,9 @@ def test_a_type_declared_wrongly_is_named_where_it_stands() -> None:
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 20])
 def test_the_size_of_the_pieces_does_not_matter(step: int) -> None:
-    for data, declared in ((CDA.encode(), "text/xml"), ("é€😀".encode() * 3000, "text/plain"), (b"%PDF-", "application/pdf")):
+    for data, declared in (
+        (CDA.encode(), "text/xml"),
+        ("é€😀".encode() * 3000, "text/plain"),
+        (b"%PDF-", "application/pdf"),
+    ):
         judge(data, declared, step)

@@ -86,9 +86,7 @@ async def test_the_document_replaced_is_superseded(
     assert again.status_code == 422, "only a current document is replaced"
 
 
-async def test_only_its_author_replaces_a_document(
-    house: House, by: Clinic, record: str, report: Json
-) -> None:
+async def test_only_its_author_replaces_a_document(house: House, by: Clinic, record: str, report: Json) -> None:
     other = house.depositor("laboratory")
     answer = await other.post("", submission([document(record, by, relatesTo=replacing(report))]))
     assert answer.status_code == 422, "to another software, it does not exist"
@@ -103,7 +101,9 @@ async def test_only_its_author_replaces_a_document(
     assert [entry["resource"]["status"] for entry in found.json()["entry"]] == ["current"], "nothing was half done"
 
 
-async def test_a_document_of_another_record_is_not_replaced(house: House, by: Clinic, hospital: Caller, report: Json) -> None:
+async def test_a_document_of_another_record_is_not_replaced(
+    house: House, by: Clinic, hospital: Caller, report: Json
+) -> None:
     other = await house.open_record()
     answer = await hospital.post("DocumentReference", inline(document(other, by, relatesTo=replacing(report))))
     assert answer.status_code == 422
@@ -142,7 +142,9 @@ async def test_software_never_deletes(house: House, record: str, hospital: Calle
         if method == "delete?":
             identifier = report["masterIdentifier"]
             entry["url"] = f"DocumentReference?patient={record}&identifier={identifier['system']}|{identifier['value']}"
-        answer = await hospital.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": entry}]})
+        answer = await hospital.post(
+            "", {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": entry}]}
+        )
         assert answer.status_code in (403, 422), answer.text
     assert await seen(hospital, report) == ALL
 
@@ -170,7 +172,9 @@ async def test_bytes_of_a_document_are_never_changed(house: House, hospital: Cal
     assert (await hospital.get(name)).json()["meta"]["versionId"] == "1"
 
 
-async def test_the_citizen_masks_and_unmasks_anyones_document(house: House, record: str, hospital: Caller, report: Json) -> None:
+async def test_the_citizen_masks_and_unmasks_anyones_document(
+    house: House, record: str, hospital: Caller, report: Json
+) -> None:
     citizen, name = house.citizen(record), f"DocumentReference/{report['id']}"
     for codes_ in (["MASQUE_PS"], ["N"], ["N", "MASQUE_PS"], ["N"]):
         answer = await citizen.patch(name, labelled(*codes_))
@@ -182,7 +186,9 @@ async def test_the_citizen_masks_and_unmasks_anyones_document(house: House, reco
     assert await seen(citizen, report) == ALL
 
 
-async def test_software_cannot_lift_the_citizens_mask(house: House, record: str, hospital: Caller, report: Json) -> None:
+async def test_software_cannot_lift_the_citizens_mask(
+    house: House, record: str, hospital: Caller, report: Json
+) -> None:
     citizen, name = house.citizen(record), f"DocumentReference/{report['id']}"
     assert (await citizen.patch(name, labelled("MASQUE_PS"))).status_code == 200
     masked = (await hospital.get(name)).json()
@@ -194,7 +200,9 @@ async def test_software_cannot_lift_the_citizens_mask(house: House, record: str,
         assert attempt.status_code == 403, attempt.text
     assert (await hospital.get(name)).json()["securityLabel"] == [label("MASQUE_PS")]
     bundle = submission([document(record, Clinic("", "", ""))])
-    bundle["entry"] = [{"resource": {**masked, "securityLabel": [label("N")]}, "request": {"method": "PUT", "url": name}}]
+    bundle["entry"] = [
+        {"resource": {**masked, "securityLabel": [label("N")]}, "request": {"method": "PUT", "url": name}}
+    ]
     assert (await hospital.post("", bundle)).status_code == 403
 
 
@@ -231,7 +239,9 @@ async def test_bytes_a_document_no_longer_names_stay_under_it(
         assert (await citizen.get(f"{bytes_of(stored)}/_history")).status_code == 404
 
 
-async def test_bytes_of_another_record_are_nobodys_content(house: House, by: Clinic, hospital: Caller, report: Json) -> None:
+async def test_bytes_of_another_record_are_nobodys_content(
+    house: House, by: Clinic, hospital: Caller, report: Json
+) -> None:
     other = await house.open_record()
     described = document(other, by)
     described["content"][0]["attachment"]["url"] = bytes_of(report)

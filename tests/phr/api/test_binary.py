@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -236,7 +237,7 @@ async def test_every_way_in_is_scanned(guarded: Callable[[str], Any]) -> None:
         record, hospital, by = await house.open_record(), house.depositor(), await clinic(house)
         for data, status in ((PDF, 201), (infected, 422)):
             described = document(record, by, data)
-            in_json = {"resourceType": "Binary", "contentType": "application/pdf"}
+            in_json: dict[str, Any] = {"resourceType": "Binary", "contentType": "application/pdf"}
             in_json |= {"data": base64.b64encode(data).decode()}
             in_json |= {"securityContext": {"reference": f"Patient/{record}"}}
             for answer in (
@@ -273,16 +274,17 @@ async def test_clamd_sees_bytes_as_they_arrive(guarded: Callable[[str], Any]) ->
 
 @pytest.mark.parametrize("answered", [b"", b"stream: temporary ERROR\0", None])
 async def test_no_answer_is_not_a_clean_answer(guarded: Callable[[str], Any], answered: bytes | None) -> None:
-    async with serving(answering(answered or b"")) as address:
-        async with guarded("127.0.0.1:1" if answered is None else address) as house:
-            record, hospital = await house.open_record(), house.depositor()
-            for answer in (
-                await post(hospital, record, PDF),
-                await hospital.post("DocumentReference", inline(document(record, await clinic(house)))),
-            ):
-                assert answer.status_code == 503, answer.text
-                assert "retry-after" in answer.headers
-            assert "entry" not in (await house.citizen(record).get("DocumentReference")).json()
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(serving(answering(answered or b"")))
+        house = await stack.enter_async_context(guarded("127.0.0.1:1" if answered is None else address))
+        record, hospital = await house.open_record(), house.depositor()
+        for answer in (
+            await post(hospital, record, PDF),
+            await hospital.post("DocumentReference", inline(document(record, await clinic(house)))),
+        ):
+            assert answer.status_code == 503, answer.text
+            assert "retry-after" in answer.headers
+        assert "entry" not in (await house.citizen(record).get("DocumentReference")).json()
 
 
 async def test_altered_bytes_do_not_open(house: House, record: str) -> None:
@@ -304,3 +306,30 @@ async def test_documents_keep_their_bytes_through_a_whole_deposit(house: House, 
     assert stored["content"][0]["attachment"]["size"] == attachment(BIG)["size"]
     answer = await house.citizen(record).get(stored["content"][0]["attachment"]["url"], Accept="*/*")
     assert answer.content == BIG
+
+
+async def test_what_is_declared_does_not_write_headers(house: House, record: str) -> None:
+    hospital, citizen = house.depositor(), house.citizen(record)
+    for declared in ("application/pdf;a\nSet-Cookie:x=y", "Application/PDF ; version=1", "application/pdf\r"):
+        held = {"resourceType": "Binary", "contentType": declared, "data": base64.b64encode(PDF).decode()}
+        answer = await hospital.post("Binary", {**held, "securityContext": {"reference": f"Patient/{record}"}})
+        if answer.status_code == 201:
+            found = await citizen.get(f"Binary/{answer.json()['id']}", Accept="*/*")
+            assert found.headers["content-type"] == "application/pdf"
+            assert "set-cookie" not in found.headers
+    identifier = await kept(hospital, record, CDA.decode().encode("utf-16"), "text/xml")
+    found = await citizen.get(f"Binary/{identifier}", Accept="*/*")
+    assert found.headers["content-type"] == "text/xml", "its own encoding is its own to say"
+
+
+async def test_versions_of_bytes_that_are_no_documents(house: House, record: str) -> None:
+    hospital = house.depositor()
+    identifier = await kept(hospital, record, PDF)
+    held = (await hospital.get(f"Binary/{identifier}")).json()
+    new = {**held, "contentType": "text/plain", "data": base64.b64encode(b"new").decode()}
+    answer = await hospital.put(f"Binary/{identifier}", new)
+    assert answer.status_code == 200, answer.text
+    assert (await hospital.get(f"Binary/{identifier}", Accept="*/*")).content == b"new"
+    for version, data in (("1", PDF), ("2", b"new")):
+        found = await hospital.get(f"Binary/{identifier}/_history/{version}")
+        assert base64.b64decode(found.json()["data"]) == data

@@ -75,10 +75,11 @@ def rich(record: str) -> list[Json]:
 
 
 def broken(sound: Json, chance: random.Random) -> Json:
-    """A mutation of it; where even a copy of what became of it would be too deep, another."""
-    while True:
+    """A mutation of it; itself, where it is too deep already to be copied."""
+    for _ in range(5):
         with suppress(RecursionError):
             return mutated(sound, chance)
+    return sound
 
 
 def raw(value: Any, chance: random.Random) -> bytes:
@@ -172,7 +173,7 @@ async def test_bundles(post: tuple[Post, str]) -> None:
     where = f"Observation/{kept['id']}"
     for n in range(EACH // 2):
         sound = bundle(
-            entry("POST", "Goal", {**rich(record)[3], "addresses": [{"reference": URN.format(1)}]}, ifNoneExist="_id=x"),
+            entry("POST", "Goal", rich(record)[3] | {"addresses": [{"reference": URN.format(1)}]}, ifNoneExist="_id=x"),
             entry("POST", "Condition", {"resourceType": "Condition", "subject": {"reference": f"Patient/{record}"},
                                         "code": LOINC}, URN.format(1)),
             entry("PATCH", where, patching({"op": "test", "path": "/status", "value": "final"}), ifMatch='W/"1"'),

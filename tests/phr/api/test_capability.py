@@ -1,0 +1,170 @@
+"""The CapabilityStatement against the server, both ways: what is declared is done, and what is not is refused."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from fhir.parameters import COMMON, KINDS
+from fhir.validation import validate
+from tests.house import FHIR_JSON, Caller, House
+from tests.phr.api.test_interactions import NEVER
+
+Json = dict[str, Any]
+VALUES = {"token": "x", "date": "2024", "reference": NEVER, "string": "x", "uri": "urn:x"}
+RESULTS = ("_sort=_id", "_count=1", "_total=none", "_summary=false", "_elements=id", "_format=json", "_pretty=false")
+
+
+@pytest.fixture
+async def statement(house: House) -> Json:
+    found: Json = (await house.http.get("/fhir/metadata")).json()
+    return found
+
+
+@pytest.fixture
+async def record(house: House) -> str:
+    return await house.open_record()
+
+
+@pytest.fixture
+def app(house: House, record: str) -> Caller:
+    return house.citizen(record)
+
+
+def resources(statement: Json) -> Iterator[Json]:
+    yield from statement["rest"][0]["resource"]
+
+
+async def understood(app: Caller, path: str) -> bool:
+    answer = await app.get(path, Prefer="handling=strict")
+    assert answer.status_code in (200, 400), (path, answer.text)
+    return answer.status_code == 200
+
+
+async def test_the_statement_is_sound_and_its_types_are_those_served(statement: Json) -> None:
+    assert validate("CapabilityStatement", statement) == ()
+    assert statement["fhirVersion"] == "4.0.1"
+    assert statement["implementation"]["url"] == "http://carnet.test/fhir"
+    assert [one["type"] for one in resources(statement)] == list(KINDS)
+
+
+async def test_each_parameter_declared_is_understood(app: Caller, statement: Json) -> None:
+    for one in resources(statement):
+        for parameter in one["searchParam"]:
+            path = f"{one['type']}?{parameter['name']}={VALUES[parameter['type']]}"
+            assert await understood(app, path), path
+
+
+async def test_each_parameter_understood_is_declared(app: Caller, statement: Json) -> None:
+    """Every name of the registry is tried on every type: what is understood is exactly what is declared."""
+    names = {name: p.type for kind in KINDS.values() for name, p in (COMMON | dict(kind.parameters)).items()}
+    names |= {name: "token" for name in ("_text", "_content", "_list", "_query", "_type", "_filter", "_source")}
+    for one in resources(statement):
+        declared = {parameter["name"] for parameter in one["searchParam"]}
+        kind = KINDS[one["type"]]
+        for name, type_ in names.items():
+            known = COMMON.get(name) or kind.parameters.get(name)
+            value = VALUES[known.type if known else type_]
+            assert await understood(app, f"{one['type']}?{name}={value}") is (name in declared), (one["type"], name)
+
+
+async def test_types_of_parameters_are_those_of_the_registry(statement: Json) -> None:
+    for one in resources(statement):
+        kind = KINDS[one["type"]]
+        for parameter in one["searchParam"]:
+            assert parameter["type"] == (COMMON.get(parameter["name"]) or kind.parameters[parameter["name"]]).type
+
+
+async def test_what_is_brought_along_is_what_is_declared(app: Caller, statement: Json) -> None:
+    for one in resources(statement):
+        kind, included = one["type"], one.get("searchInclude", [])
+        reverse = one.get("searchRevInclude", [])
+        for name in (*included, *(["*"] if not included and kind != "AuditEvent" else [])):
+            assert await understood(app, f"{kind}?_include={name}"), (kind, name)
+        for name, parameter in KINDS[kind].parameters.items():
+            assert await understood(app, f"{kind}?_include={kind}:{name}") is (f"{kind}:{name}" in included), name
+            assert (parameter.type == "reference" and kind != "AuditEvent") is (f"{kind}:{name}" in included)
+        for name in reverse:
+            assert await understood(app, f"{kind}?_revinclude={name}"), (kind, name)
+        others = [f"{other.name}:{name}" for other in KINDS.values() for name in other.parameters]
+        for name in others[:: max(1, len(others) // 60)]:
+            assert await understood(app, f"{kind}?_revinclude={name}") is (name in reverse), (kind, name)
+
+
+async def test_results_are_shaped_everywhere(app: Caller, statement: Json) -> None:
+    for one in resources(statement):
+        if one["type"] != "AuditEvent":
+            for name in RESULTS:
+                assert await understood(app, f"{one['type']}?{name}"), name
+
+
+async def _interaction(app: Caller, kind: str, code: str) -> httpx.Response:
+    body, where = {"resourceType": kind, "id": NEVER}, f"{kind}/{NEVER}"
+    match code:
+        case "read":
+            return await app.get(where)
+        case "vread":
+            return await app.get(f"{where}/_history/1")
+        case "search-type":
+            return await app.get(kind)
+        case "history-instance":
+            return await app.get(f"{where}/_history")
+        case "history-type":
+            return await app.get(f"{kind}/_history")
+        case "create":
+            return await app.post(kind, body)
+        case "delete":
+            return await app.delete(where)
+        case "patch":
+            return await app.patch(where, [])
+        case _:
+            return await app.put(f"{kind}?_id=x", body)
+
+
+CODES = ("read", "vread", "search-type", "history-instance", "history-type", "create", "update", "delete", "patch")
+
+
+async def test_each_interaction_is_done_if_and_only_if_declared(app: Caller, statement: Json) -> None:
+    for one in resources(statement):
+        declared = {interaction["code"] for interaction in one["interaction"]}
+        assert declared <= set(CODES)
+        for code in CODES:
+            answer = await _interaction(app, one["type"], code)
+            if code == "update" and code in declared:  # by condition, with an id of the client's: refused
+                assert one["updateCreate"] is False
+                answer = await app.ask("PUT", f"{one['type']}/{NEVER}", {"Content-Type": FHIR_JSON}, content=b"{}")
+            refused = answer.status_code == 405
+            assert refused is (code not in declared), (one["type"], code, answer.text)
+            assert answer.status_code < 500
+
+
+async def test_conditional_interactions_and_operations_are_declared(app: Caller, statement: Json) -> None:
+    for one in resources(statement):
+        kind = one["type"]
+        stored = kind != "AuditEvent"
+        assert one["conditionalCreate"] is one["conditionalUpdate"] is stored
+        assert one["conditionalDelete"] == ("single" if stored else "not-supported")
+        deleted = await app.delete(f"{kind}?_id=x")
+        assert (deleted.status_code == 405) is not stored, deleted.text
+        operations = {operation["name"] for operation in one.get("operation", ())}
+        validated = await app.post(f"{kind}/$validate", {"resourceType": kind})
+        assert (validated.status_code == 200) is ("validate" in operations), kind
+        everything = await app.get(f"{kind}/{NEVER}/$everything")
+        assert (everything.status_code == 405) is ("everything" not in operations), kind
+    assert {one["code"] for one in statement["rest"][0]["interaction"]} == {"transaction", "batch"}
+    for kind in ("transaction", "batch"):
+        assert (await app.post("", {"resourceType": "Bundle", "type": kind})).status_code == 200
+
+
+async def test_metadata_is_open_and_json(house: House) -> None:
+    answer = await house.http.get("/fhir/metadata")
+    assert answer.headers["content-type"].startswith(FHIR_JSON)
+    assert (await house.http.get("/fhir/metadata?_format=xml")).status_code == 406
+    security = answer.json()["rest"][0]["security"]
+    assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    smart = (await house.http.get("/fhir/.well-known/smart-configuration")).json()
+    urls = {one["url"]: one["valueUri"] for one in security["extension"][0]["extension"]}
+    assert urls["authorize"] == smart["authorization_endpoint"]
+    assert urls["token"] == smart["token_endpoint"]
+    assert urls["revoke"] == smart["revocation_endpoint"]
