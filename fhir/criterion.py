@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fhir import dates, tokens
+from fhir.capability import VIRTUAL
 from fhir.criteria import DateMatch, HasDate, TokenAny, UpdatedMatch, Word
 from fhir.index import normalised
 from fhir.parameters import COMMON, KINDS, Kind, Parameter
@@ -92,7 +93,7 @@ def _has(reading: Reading, kind: Kind, key: str, value: str, depth: int) -> Has:
         raise malformed("_has is written _has:Type:reference:parameter.")
     source = KINDS.get(parts[1])
     parameter = source.parameters.get(parts[2]) if source else None
-    if source is None or parameter is None or kind.name not in parameter.targets:
+    if source is None or parameter is None or kind.name not in parameter.targets or source.name in VIRTUAL:
         raise Ignored(f"names no served reference to {kind.name}")
     return Has(source, parameter, criterion(reading, source, parts[3], value, depth + 1))
 
@@ -102,7 +103,7 @@ def _chain(
 ) -> Criterion:
     if parameter.type != "reference" or (modifier and modifier not in parameter.targets):
         raise Ignored("not a reference to that type")
-    targets = (modifier,) if modifier else parameter.targets
+    targets = tuple(name for name in (parameter.targets if not modifier else (modifier,)) if name not in VIRTUAL)
     person = reading.known.get("|".join(map(unescaped, split(value, "|"))))
     if rest == "identifier" and person is not None and "Patient" in targets:
         found = f"Patient/{person}"

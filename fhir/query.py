@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from fhir import tokens
+from fhir.capability import VIRTUAL
 from fhir.criterion import LOGICAL_ID, Chain, Has, Hashed, Ignored, Reading, criterion, split, unescaped
 from fhir.parameters import COMMON, KINDS, Kind, Parameter
 from fhir.predicate import Predicate
@@ -213,7 +214,7 @@ def _include(kind: Kind, reverse: bool, modifier: str, value: str) -> Include:
     name, _, target_name = rest.partition(":")
     source, target = KINDS.get(type_), KINDS.get(target_name)
     parameter = source.parameters.get(name) if source else None
-    if source is None or (target_name and target is None):
+    if source is None or source.name in VIRTUAL or (target_name and target is None):
         raise Ignored("names a type that is not served")
     if name != "*" and (parameter is None or parameter.type != "reference"):
         raise Ignored("names no reference parameter of that type")

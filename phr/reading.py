@@ -104,27 +104,28 @@ async def history(visit: Visit, kind: Kind, identifier: str | None, pairs: Pairs
 
     Raises ABSENT when an instance is not in sight.
     """
-    require(visit, READ if identifier else SEARCH, kind)
+    verb = READ if identifier else SEARCH
+    require(visit, verb, kind)
     key, who = visit.installation.system_keys.get("cursor"), f"history {identifier} {identity(visit.reader)}"
     after, pairs = _continue(key, who, kind, pairs)
     understood = _few(kind, pairs, ("_count", "_since"), base if identifier is None else None, strict=strict)
     names = dict(pairs)
-    parts: list[Predicate] = [KindIn(frozenset({kind.name}))]
-    if identifier is not None:
-        parts.append(IdIn(frozenset({identifier})))
-        home = await home_of(visit, kind, identifier)
-    else:
-        home = await asked_home(visit, kind, pairs, base)
     since = _since(names["_since"]) if "_since" in names else None
     limit = _count(names.get("_count"))
     asked = asked_of((kind.name, *([identifier] if identifier else []), "_history"))
-    verb = READ if identifier else SEARCH
-    match = And(tuple(parts))
+    of_id = () if identifier is None else (IdIn(frozenset({identifier})),)
+    match = And((KindIn(frozenset({kind.name})), *of_id))
 
     def choose(view: View) -> Statement:
         return versions_of(view.of(kind), match, after, limit, since)
 
-    view, rows = await visit.see(home, verb, Tag.HISTORY, asked, choose, limit)
+    try:
+        home = await (home_of(visit, kind, identifier) if identifier else asked_home(visit, kind, pairs, base))
+        view, rows = await visit.see(home, verb, Tag.HISTORY, asked, choose, limit)
+    except DomainError as error:
+        if error.reason is not Reason.ABSENT or identifier is not None:
+            raise
+        return replace(await _nothing(visit, kind, (), base, strict=strict), query=understood)
     found = [Stored.from_row(row) for row in rows]
     if identifier is not None and not found and after is None and not (since and await _known(visit, kind, identifier)):
         raise absent()
@@ -183,30 +184,31 @@ def _continue(key: bytes, who: str, kind: Kind, pairs: Pairs) -> tuple[Any, Pair
 
 async def asked_home(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> str | None:
     """The record a search is about. Raises CONTENT when the question names none, and ABSENT when it finds none."""
+    return (await _person_asked(visit, kind, pairs, base))[0]
+
+
+async def _person_asked(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> tuple[str | None, dict[str, str]]:
+    """`asked_home`, and the identifiers known to be that person's. A citizen learns of no other's record."""
+    reader = visit.reader
     if kind.commons:
-        return visit.reader.record if isinstance(visit.reader, Citizen) else None
-    asked = query.record_asked(kind, pairs, base)
-    named = None
-    if asked is not None:
-        named = asked.patient
-        if asked.identifier is not None:
-            system, _, value = asked.identifier.partition("|")
-            async with visit.installation.database.session() as session:
-                found = await records.find(session, visit.installation, system, value)
-            if found is None and isinstance(visit.reader, Citizen) and named is None:
-                return visit.reader.record
-            if found is None or (named is not None and named != found):
-                raise absent()
-            named = found
-    if isinstance(visit.reader, Citizen):
-        if named is not None and named != visit.reader.record:
+        return (reader.record if isinstance(reader, Citizen) else None), {}
+    asked, found = query.record_asked(kind, pairs, base), None
+    if asked is not None and asked.identifier is not None:
+        system, _, value = asked.identifier.partition("|")
+        async with visit.installation.database.session() as session:
+            found = await records.find(session, visit.installation, system, value)
+    if isinstance(reader, Citizen):
+        if asked is not None and asked.patient not in (None, reader.record):
             raise absent()
-        return visit.reader.record
-    if named is None:
+        return reader.record, {asked.identifier: found} if asked and asked.identifier and found == reader.record else {}
+    if asked is None:
         raise invalid("A search opens one record: name the person by patient= or patient.identifier=.", code="required")
+    if asked.identifier is not None and (found is None or asked.patient not in (None, found)):
+        raise absent()
+    named = found or asked.patient or ""
     if bucket_of(named) is None:
         raise absent()
-    return named
+    return named, {asked.identifier: named} if asked.identifier is not None else {}
 
 
 async def search(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: bool) -> Found:
@@ -218,8 +220,8 @@ async def search(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: b
     key, who = visit.installation.system_keys.get("cursor"), identity(visit.reader)
     after, pairs = _continue(key, who, kind, pairs)
     try:
-        home = await asked_home(visit, kind, pairs, base)
-        return await _search(visit, kind, pairs, base, home, after, strict=strict)
+        home, known = await _person_asked(visit, kind, pairs, base)
+        return await _search(visit, kind, pairs, base, home, known, after, strict=strict)
     except DomainError as error:
         if error.reason is not Reason.ABSENT:
             raise
@@ -228,20 +230,17 @@ async def search(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: b
 
 
 async def _nothing(visit: Visit, kind: Kind, pairs: Pairs, base: str, *, strict: bool) -> Found:
-    asked = _parse(visit, kind, pairs, base, None, strict=strict)
+    asked = _parse(visit, kind, pairs, base, None, {}, strict=strict)
     async with visit.act(None, SEARCH, Tag.SEARCH, asked_of((kind.name,))) as deed:
         total = 0 if asked.counted else None
         return Found(asked, deed.view, [], [], total, None)
 
 
-def _parse(visit: Visit, kind: Kind, pairs: Pairs, base: str, view: View | None, *, strict: bool) -> Query:
+def _parse(
+    visit: Visit, kind: Kind, pairs: Pairs, base: str, view: View | None, known: dict[str, str], *, strict: bool
+) -> Query:
     commons = visit.installation.commons.hashed
     hashed = view.hashed(kind) if view is not None else commons
-    known = {}
-    if view is not None and view.record is not None:
-        asked = query.record_asked(kind, pairs, base)
-        if asked is not None and asked.identifier is not None:
-            known[asked.identifier] = view.record
     parsed = query.parse(kind, pairs, hashed, visit.now, commons=commons, base=base, known=known)
     if strict:
         refuse(parsed.ignored)
@@ -249,9 +248,17 @@ def _parse(visit: Visit, kind: Kind, pairs: Pairs, base: str, view: View | None,
 
 
 async def _search(
-    visit: Visit, kind: Kind, pairs: Pairs, base: str, home: str | None, after: Any, *, strict: bool
+    visit: Visit,
+    kind: Kind,
+    pairs: Pairs,
+    base: str,
+    home: str | None,
+    known: dict[str, str],
+    after: Any,
+    *,
+    strict: bool,
 ) -> Found:
-    plain = _parse(visit, kind, pairs, base, None, strict=strict)
+    plain = _parse(visit, kind, pairs, base, None, known, strict=strict)
     together = plain.chains or plain.has or plain.includes or plain.revincludes
     limit = DEFAULT_COUNT if plain.count is None else plain.count
     of_kind = KindIn(frozenset({kind.name}))
@@ -265,14 +272,14 @@ async def _search(
 
         def choose(view: View) -> Statement:
             nonlocal parsed
-            parsed = _parse(visit, kind, pairs, base, view, strict=strict)
+            parsed = _parse(visit, kind, pairs, base, view, known, strict=strict)
             return page(view, And(parsed.criteria))
 
         view, rows = await visit.see(home, SEARCH, Tag.SEARCH, asked, choose, limit)
         return _page(visit, kind, pairs, parsed, view, rows, [], None, limit)
     async with visit.act(home, SEARCH, Tag.SEARCH, asked) as deed:
         view = deed.view
-        parsed = _parse(visit, kind, pairs, base, view, strict=strict)
+        parsed = _parse(visit, kind, pairs, base, view, known, strict=strict)
         match = await joins.conditions(deed.fetch, view, parsed)
         total = await _total(deed, view, And((of_kind, match)), kind) if parsed.counted else None
         rows = [] if parsed.counting else await deed.fetch(page(view, match))

@@ -30,6 +30,7 @@ KIND = "AuditEvent"
 EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2400, 1, 1, tzinfo=UTC))
 LAST = 2**62
 _MOST = 1_000_000
+_AT_ONCE = 200
 
 
 def _own_record(visit: Visit) -> str:
@@ -40,19 +41,22 @@ def _own_record(visit: Visit) -> str:
 
 async def _acts(
     deed: Deed, record: str, window: tuple[datetime, datetime], before: int, only: tuple[UUID, ...], limit: int
-) -> tuple[list[Act], int | None]:
-    """Entries the reader may see, and where to go on: None at the end.
+) -> list[Act]:
+    """The next entries the reader may see: a page is as long whatever stands hidden between.
 
     Each is judged by what the reader's lens shows of the resources it names.
     """
-    bucket = bucket_of(record) or 0
-    rows = await deed.fetch(acts_of(bucket, record, *window, before, only, limit))
-    keys = deed.view.keyring.of(record)
-    found = [opened(keys, row) for row in rows]
-    named = {name for act in found for name in act.resources}
-    visible = await _visible(deed, deed.unscoped(), named)
-    more = found[-1].seq if len(found) == limit else None
-    return [act for act in (shown(act, visible) for act in found) if act is not None], more
+    bucket, keys = bucket_of(record) or 0, deed.view.keyring.of(record)
+    acts: list[Act] = []
+    while len(acts) < limit:
+        rows = await deed.fetch(acts_of(bucket, record, *window, before, only, _AT_ONCE))
+        found = [opened(keys, row) for row in rows]
+        visible = await _visible(deed, deed.unscoped(), {name for act in found for name in act.resources})
+        acts += [act for act in (shown(act, visible) for act in found) if act is not None]
+        if len(found) < _AT_ONCE:
+            break
+        before = found[-1].seq
+    return acts[:limit]
 
 
 async def _visible(deed: Deed, view: View, named: set[str]) -> frozenset[str]:
@@ -116,9 +120,11 @@ async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False)
     limit = min(int(text[:9]), query.LARGEST_COUNT) if (text := _number(pairs)) else DEFAULT_COUNT
     only = _only([value for name, value in pairs if name == "_id"])
     async with visit.act(record, SEARCH, Tag.JOURNAL, KIND) as deed:
-        acts, last = await _acts(deed, record, _window(visit, pairs), before, only, limit)
-    more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (last,))) if last is not None else None
-    return _bundle(base, [audit_event(act, record) for act in acts], more, used, ignored)
+        acts = await _acts(deed, record, _window(visit, pairs), before, only, limit + 1)
+    more = None
+    if len(acts) > limit:
+        more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (acts[limit - 1].seq,)))
+    return _bundle(base, [audit_event(act, record) for act in acts[:limit]], more, used, ignored)
 
 
 def _number(pairs: Pairs) -> str | None:
@@ -169,7 +175,7 @@ async def read(visit: Visit, identifier: str) -> Json:
     require(visit, READ, KINDS[KIND])
     record = _own_record(visit)
     async with visit.act(record, READ, Tag.JOURNAL, f"{KIND}/{identifier}") as deed:
-        acts, _ = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
+        acts = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
     if not acts:
         raise absent()
     return audit_event(acts[0], record)

@@ -22,6 +22,8 @@ from phr.core.settings import Settings, from_environment
 from phr.schema import migrate
 from tests.house import House
 
+pytest_plugins = ["tests.logwatch"]
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

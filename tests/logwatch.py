@@ -57,8 +57,9 @@ def nothing_secret_is_logged() -> Iterator[None]:
         logger = logging.getLogger(name)
         before[logger] = logger.level
         logger.addHandler(watch)
-        # SQLAlchemy decides what it logs when an engine is made: at DEBUG, rows too.
-        logger.setLevel(logging.INFO if name == "sqlalchemy" else logging.DEBUG)
+        # A level the application sets itself stays (Authlib tells tokens at DEBUG). SQLAlchemy tells rows at DEBUG.
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO if name == "sqlalchemy" else logging.DEBUG)
     yield
     for logger, level in before.items():
         logger.removeHandler(watch)

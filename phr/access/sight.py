@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from fhir.predicate import And, AuthoredBy, Commons, Flagged, Not, Nothing, Predicate, Within
-from phr.access.reader import Citizen, Depositor, Operator, Reader, System
+from phr.access.reader import Citizen, Depositor, Reader, System
 
 
 class Because(StrEnum):
@@ -63,6 +63,4 @@ def sight(reader: Reader, facts: Facts, now: datetime) -> Sight:
 
 def commons_sight(reader: Reader) -> Sight:
     """Professionals, structures and questionnaires are open to every reader that a scope lets ask."""
-    match reader:
-        case Citizen() | Depositor() | Operator() | System():
-            return Sight(Commons(), Because.COMMONS)
+    return Sight(Commons(), Because.COMMONS)

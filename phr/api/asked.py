@@ -6,6 +6,7 @@ The rule: every route under /fhir but `metadata` and `.well-known` depends on `v
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -13,11 +14,12 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from auth import scopes
+from auth.claims import Claims
 from auth.rfc9068 import Verifier
 from fhir import wire
 from fhir.parameters import KINDS, Kind
 from phr.access.installation import Installation
-from phr.access.reader import reader_of
+from phr.access.reader import Reader, reader_of
 from phr.access.visit import Visit
 from phr.core.errors import DomainError, Issue, Reason, malformed
 
@@ -85,13 +87,19 @@ def visiting(
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise DomainError(Reason.UNAUTHENTICATED, Issue("login", "A bearer token is required."))
-        claims = verifier.verify(token.strip(), now)
-        held = tuple(scope for text in claims.scopes if (scope := scopes.parse(text)) is not None)
-        tokens = tuple(UUID(text) for text in (claims.jti, claims.grant) if text is not None)
-        visit = Visit(installation, reader_of(claims), held, tokens, now)
+        reader, held, tokens = _bearer(verifier.verify(token.strip(), now))
+        visit = Visit(installation, reader, held, tokens, now)
         return Asked(request, visit, base, pairs_of(request.url.query), request.headers)
 
     return asked
+
+
+@lru_cache(maxsize=4096)
+def _bearer(claims: Claims) -> tuple[Reader, tuple[scopes.Scope, ...], tuple[UUID, ...]]:
+    """What verified claims make: the reader, the scopes held, and what a revocation would name. Pure, hence kept."""
+    held = tuple(scope for text in claims.scopes if (scope := scopes.parse(text)) is not None)
+    tokens = tuple(UUID(text) for text in (claims.jti, claims.grant) if text is not None)
+    return reader_of(claims), held, tokens
 
 
 def speaking(visiting: Callable[..., Awaitable[Asked]]) -> Callable[..., Awaitable[Asked]]:

@@ -9,6 +9,8 @@ from phr.api.faults import FHIR_JSON
 
 Json = dict[str, Any]
 
+BEARER = "accessToken"
+
 RESOURCE: Json = {"type": "object", "properties": {"resourceType": {"type": "string"}}, "required": ["resourceType"]}
 PATCH: Json = {
     "type": "array",
@@ -54,6 +56,7 @@ KNOWN = [
 ]
 MATCH = [_one("header", "If-Match", "The ETag that was read: 412 when it is not the version any more.")]
 PREFER = [_one("header", "Prefer", "return=minimal, return=representation or return=OperationOutcome.")]
+CHANGE = [*PREFER, *MATCH]
 UNLESS = [_one("header", "If-None-Exist", "A search: nothing is created when it finds one resource.")]
 FAILED: dict[int | str, Json] = {
     "4XX": {"description": "An OperationOutcome that says what to change.", "content": {FHIR_JSON: {}}},
@@ -62,7 +65,14 @@ FAILED: dict[int | str, Json] = {
 
 def taking(parameters: list[Json], body: Json | None = None, *media: str) -> Json:
     """`openapi_extra` of a route: its parameters, and its body when it has one, FHIR JSON unless said."""
-    told: Json = {"parameters": parameters}
+    told: Json = {"parameters": parameters, "security": [{BEARER: []}]}
     if body is not None:
         told["requestBody"] = {"required": True, "content": {name: {"schema": body} for name in media or (FHIR_JSON,)}}
     return told
+
+
+def secured(document: Json) -> Json:
+    """The same document, with what `security` refers to."""
+    scheme = {"type": "http", "scheme": "bearer", "description": "See /fhir/.well-known/smart-configuration."}
+    document.setdefault("components", {})["securitySchemes"] = {BEARER: scheme}
+    return document

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse, Response
-from fastapi.security import HTTPBearer
+from starlette.convertors import StringConvertor, register_url_convertor
 
+from fhir.criterion import LOGICAL_ID
 from fhir.outcome import outcome
 from fhir.parameters import Kind
 from phr import batches, reading, trails, transactions, writing
@@ -29,12 +30,27 @@ from phr.api.asked import (
 from phr.api.faults import FHIR_JSON, STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
 
-Named = Annotated[str, Path(pattern=r"^[A-Za-z]{1,64}$", description="A resource type, as in the CapabilityStatement.")]
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9\-.]{1,64}$", description="A logical id.")]
+Named = Annotated[str, Path(description="A resource type, as in the CapabilityStatement.")]
+Id = Annotated[str, Path(description="A logical id.")]
 LARGEST_FORM = 65_536
 EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-BEARER = HTTPBearer(auto_error=False, description="An access token, see /fhir/.well-known/smart-configuration.")
 Pairs = tuple[tuple[str, str], ...]
+
+
+class TypeInPath(StringConvertor):
+    """`{kind:type}`: what a resource type looks like, so that no other address is tried as one."""
+
+    regex = "[A-Za-z]{1,64}"
+
+
+class IdInPath(StringConvertor):
+    """`{id:id}`: a logical id (FHIR R4 §2.24.0.1), never `_history` nor `$validate`."""
+
+    regex = r"[A-Za-z0-9\-.]{1,64}"
+
+
+register_url_convertor("type", TypeInPath())
+register_url_convertor("id", IdInPath())
 
 
 class Fhir(JSONResponse):
@@ -50,58 +66,12 @@ def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
         tags=["fhir"],
         default_response_class=Fhir,
         responses=described.FAILED,
-        dependencies=[Depends(BEARER)],
     )
     raw = Annotated[Asked, Depends(visiting)]
     asking = Annotated[Asked, Depends(speaking(visiting))]
 
-    @routes.post("/", include_in_schema=False)
-    @routes.post("", openapi_extra=described.taking(described.PREFER, described.RESOURCE))
-    async def bundle(asked: asking) -> Response:
-        """A batch or a transaction."""
-        return await _bundle(asked, await resource_of(asked, asked.visit.installation.settings.transaction_bytes))
-
-    @routes.get("/{kind}", openapi_extra=described.taking(described.SEARCH))
-    async def search(kind: Named, asked: asking) -> Response:
-        """Search a type, by the parameters of the CapabilityStatement. A record's types need its person named."""
-        return await _search(asked, kind_named(kind))
-
-    @routes.post("/{kind}/_search", openapi_extra=described.taking(described.SEARCH, described.FORM, FORM))
-    async def search_by_post(kind: Named, asked: raw) -> Response:
-        """Search with the parameters in a form, so that no address holds them."""
-        return await _search(await _with_form(asked), kind_named(kind))
-
-    @routes.get("/{kind}/_history", openapi_extra=described.taking(described.SINCE))
-    async def history_of_type(kind: Named, asked: asking) -> Response:
-        """All versions of a type in one record."""
-        return await _history(asked, stored(kind), None)
-
-    @routes.post("/{kind}/$validate", openapi_extra=described.taking([], described.RESOURCE))
-    async def validate(kind: Named, asked: asking) -> Response:
-        """What a create would say; nothing is stored."""
-        return await _validate(asked, stored(kind))
-
-    @routes.post("/{kind}/{id}/$validate", openapi_extra=described.taking([], described.RESOURCE))
-    async def validate_instance(kind: Named, id: Id, asked: asking) -> Response:
-        """The same, at the address of a resource."""
-        return await _validate(asked, stored(kind))
-
-    @routes.get("/Patient/{id}/$everything", openapi_extra=described.taking(described.SINCE))
-    async def everything(id: Id, asked: asking) -> Response:
-        """The whole record, as far as the reader sees it."""
-        return await _everything(asked, id)
-
-    @routes.get("/{kind}/{id}/_history", openapi_extra=described.taking(described.SINCE))
-    async def history(kind: Named, id: Id, asked: asking) -> Response:
-        """All versions of a resource."""
-        return await _history(asked, stored(kind), id)
-
-    @routes.get("/{kind}/{id}/_history/{version}", openapi_extra=described.taking(described.KNOWN))
-    async def vread(kind: Named, id: Id, version: Id, asked: asking) -> Response:
-        """One version of a resource."""
-        return await _vread(asked, stored(kind), id, version)
-
-    @routes.get("/{kind}/{id}", openapi_extra=described.taking([*described.SHAPE, *described.KNOWN]))
+    # Routes are tried in order: what is asked most comes first.
+    @routes.get("/{kind:type}/{id:id}", openapi_extra=described.taking([*described.SHAPE, *described.KNOWN]))
     async def read(kind: Named, id: Id, asked: raw) -> Response:
         """A resource as it stands; the bytes of a Binary, unless JSON is asked."""
         found = kind_named(kind)
@@ -110,8 +80,54 @@ def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
         negotiate(asked.header("accept"), asked.first("_format"))
         return await _read(asked, found, id)
 
+    @routes.get("/{kind:type}", openapi_extra=described.taking(described.SEARCH))
+    async def search(kind: Named, asked: asking) -> Response:
+        """Search a type, by the parameters of the CapabilityStatement. A record's types need its person named."""
+        return await _search(asked, kind_named(kind))
+
+    @routes.post("/", include_in_schema=False)
+    @routes.post("", openapi_extra=described.taking(described.PREFER, described.RESOURCE))
+    async def bundle(asked: asking) -> Response:
+        """A batch or a transaction."""
+        return await _bundle(asked, await resource_of(asked, asked.visit.installation.settings.transaction_bytes))
+
+    @routes.post("/{kind:type}/_search", openapi_extra=described.taking(described.SEARCH, described.FORM, FORM))
+    async def search_by_post(kind: Named, asked: raw) -> Response:
+        """Search with the parameters in a form, so that no address holds them."""
+        return await _search(await _with_form(asked), kind_named(kind))
+
+    @routes.get("/{kind:type}/_history", openapi_extra=described.taking(described.SINCE))
+    async def history_of_type(kind: Named, asked: asking) -> Response:
+        """All versions of a type in one record."""
+        return await _history(asked, stored(kind), None)
+
+    @routes.post("/{kind:type}/$validate", openapi_extra=described.taking([], described.RESOURCE))
+    async def validate(kind: Named, asked: asking) -> Response:
+        """What a create would say; nothing is stored."""
+        return await _validate(asked, stored(kind))
+
+    @routes.post("/{kind:type}/{id:id}/$validate", openapi_extra=described.taking([], described.RESOURCE))
+    async def validate_instance(kind: Named, id: Id, asked: asking) -> Response:
+        """The same, at the address of a resource."""
+        return await _validate(asked, stored(kind))
+
+    @routes.get("/Patient/{id:id}/$everything", openapi_extra=described.taking(described.SINCE))
+    async def everything(id: Id, asked: asking) -> Response:
+        """The whole record, as far as the reader sees it."""
+        return await _everything(asked, id)
+
+    @routes.get("/{kind:type}/{id:id}/_history", openapi_extra=described.taking(described.SINCE))
+    async def history(kind: Named, id: Id, asked: asking) -> Response:
+        """All versions of a resource."""
+        return await _history(asked, stored(kind), id)
+
+    @routes.get("/{kind:type}/{id:id}/_history/{version}", openapi_extra=described.taking(described.KNOWN))
+    async def vread(kind: Named, id: Id, version: Id, asked: asking) -> Response:
+        """One version of a resource."""
+        return await _vread(asked, stored(kind), id, version)
+
     @routes.post(
-        "/{kind}",
+        "/{kind:type}",
         status_code=201,
         openapi_extra=described.taking([*described.PREFER, *described.UNLESS], described.RESOURCE),
     )
@@ -123,39 +139,41 @@ def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
         return await _create(asked, found)
 
     @routes.put(
-        "/{kind}/{id}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.RESOURCE)
+        "/{kind:type}/{id:id}",
+        openapi_extra=described.taking(described.CHANGE, described.RESOURCE),
     )
     async def update(kind: Named, id: Id, asked: asking) -> Response:
         """Replace a resource."""
         return await _put(asked, stored(kind), id)
 
-    @routes.put("/{kind}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.RESOURCE))
+    @routes.put("/{kind:type}", openapi_extra=described.taking(described.CHANGE, described.RESOURCE))
     async def conditional_update(kind: Named, asked: asking) -> Response:
         """Replace the resource that a search finds, or create it."""
         return await _put_where(asked, stored(kind))
 
     @routes.patch(
-        "/{kind}/{id}",
-        openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.PATCH, *PATCH_TYPES),
+        "/{kind:type}/{id:id}",
+        openapi_extra=described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES),
     )
     async def patch(kind: Named, id: Id, asked: asking) -> Response:
         """Change a resource by a JSON Patch."""
         return await _patch(asked, stored(kind), id)
 
     @routes.patch(
-        "/{kind}", openapi_extra=described.taking([*described.PREFER, *described.MATCH], described.PATCH, *PATCH_TYPES)
+        "/{kind:type}",
+        openapi_extra=described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES),
     )
     async def conditional_patch(kind: Named, asked: asking) -> Response:
         """Change the resource that a search finds."""
         return await _patch(asked, stored(kind), None)
 
-    @routes.delete("/{kind}/{id}", status_code=204, openapi_extra=described.taking(described.MATCH))
+    @routes.delete("/{kind:type}/{id:id}", status_code=204, openapi_extra=described.taking(described.MATCH))
     async def delete(kind: Named, id: Id, asked: asking) -> Response:
         """Delete a resource; its past stays in its history."""
         version = await writing.delete(asked.visit, stored(kind), id, asked.header("if-match"))
         return Response(status_code=204, headers={**answers.PRIVATE, "ETag": f'W/"{version}"'})
 
-    @routes.delete("/{kind}", status_code=204, openapi_extra=described.taking(described.MATCH))
+    @routes.delete("/{kind:type}", status_code=204, openapi_extra=described.taking(described.MATCH))
     async def conditional_delete(kind: Named, asked: asking) -> Response:
         """Delete the resource that a search finds; several: 412."""
         await writing.delete_where(asked.visit, stored(kind), asked.pairs, asked.base, asked.header("if-match"))
@@ -183,7 +201,8 @@ def nothing_at(path: str) -> DomainError:
     name, _, rest = path.partition("/")
     if name.isalpha():
         kind_named(name)
-    if not path or (name.isalpha() and (rest.count("/") == 0 or "_history" in rest or "$" in rest)):
+    known = not rest or LOGICAL_ID.fullmatch(rest) or "_history" in rest or "_search" in rest or "$" in rest
+    if not path or (name.isalpha() and known):
         return DomainError(Reason.METHOD, Issue("not-supported", "This interaction is not supported here."))
     return DomainError(Reason.ABSENT, Issue("not-found", "No such address."))
 

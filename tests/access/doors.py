@@ -1,4 +1,4 @@
-"""The list of doors: every route, who it asks for, and what it leaves in the journal. A new route is added here first."""
+"""The list of doors: every route, who it asks for, what it leaves in the journal. A new route is added here first."""
 
 from dataclasses import dataclass
 
@@ -66,7 +66,7 @@ DOORS: dict[tuple[str, str], Door] = {
 DOORS |= {
     (method, path): bearer()
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-    for path in ("/fhir", "/fhir/{rest:path}")
+    for path in ("/fhir", "/fhir/{rest}")
     if (method, path) not in DOORS
 }
 """Nothing is there, and only who has a token is told."""

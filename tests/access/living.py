@@ -10,7 +10,7 @@ from auth.tables import client, revoked_token
 from fhir.tables import record
 from tests.access import city as cities
 from tests.access import ways_out
-from tests.access.test_journal import BREAKS, client_without_head, entries, findings, lived_in
+from tests.access.test_chain import BREAKS, client_without_head, entries, findings, lived_in
 from tests.house import House, observation
 
 FEW = ("read", "vread", "POST _search", "_has", "content")

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from fhir.record import new_id
+from phr import codes as tables
 from phr.core.identifiers import INS_NIR_TEST
 from tests.access.city import HIDDEN, SYSTEM, coded, document, encounter, labelled, report
-from tests.access.city import codes as tables
 from tests.house import Caller, House, observation
 
 Json = dict[str, Any]

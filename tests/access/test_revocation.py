@@ -28,7 +28,7 @@ async def houses(house: House, settings: Settings, database_url: str) -> AsyncIt
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A person, a resource of theirs, and their app known to two processes, both of which remember the record's keys."""
+    """A person, a resource of theirs, and their app known to two processes, both of which remember the keys."""
 
     record: str
     made: str

@@ -43,7 +43,7 @@ def check_views(installation: Installation) -> None:
     for ask in asks():
         visit = Visit(installation, ask.reader, ask.held, (), NOW)
         view, decision = visit.decide(ask.opened, ask.verb)
-        for one in resources():
+        for one in resources()[::7]:  # wiring is what is looked at here: every column still takes every value
             kind = KINDS[one.row.kind]
             lens = view.of(kind)
             if kind.commons is not (one.plain["record"] is None):
@@ -89,7 +89,7 @@ def test_unscoped_is_the_policy_alone(installation: Installation) -> None:
     for ask in asks():
         view, _ = Visit(installation, ask.reader, (), (), NOW).decide(ask.opened, None)
         context = "patient" if ask.plain["is"] == "citizen" else "system"
-        for one in resources():
+        for one in resources()[::7]:
             inside = one.plain["record"] == MINE
             expected = oracle.sees(ask.plain, [f"{context}/*.r"], "r", one.plain, ask.closed, NOW)
             assert view.inside.sight.holds(one.row) is (inside and expected)

@@ -1,4 +1,4 @@
-"""Every tiny world: each resource a policy could tell apart, each reader, each set of scopes, each state of a record."""
+"""Every tiny world: each resource a policy could tell apart, each reader, some scopes, each state of a record."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,16 +59,19 @@ class Tiny:
     plain: dict[str, Any]
 
 
+_BLANK: Any = {"category": None, "tokens": frozenset(), "dates": {}, "words": frozenset()}
+
+
 @cache
 def resources() -> tuple[Tiny, ...]:
     """Flags × gone × record × author × type."""
     made = []
     worlds = product(product((False, True), repeat=3), (False, True), (MINE, OTHERS, None), AUTHORS, KINDS)
     for n, (flags, gone, record, author, kind) in enumerate(worlds, start=16):
-        on = dict(zip(FLAGS, flags, strict=True))
+        on: Any = dict(zip(FLAGS, flags, strict=True))
         signed = None if author is None else KEYS.hashed(author)
         name = f"{BUCKET:03x}-{n:032x}"
-        row = Row(BUCKET, name, kind, NOW, gone, record, *flags, signed, None, frozenset(), {}, frozenset())
+        row = Row(BUCKET, name, kind, NOW, gone, record, **on, author=signed, **_BLANK)
         labels = {LABELS[flag] for flag in FLAGS if on[flag]}
         plain = {"record": record, "type": kind, "author": author, "labels": labels, "gone": gone}
         made.append(Tiny(row, plain))

@@ -147,7 +147,7 @@ def some_rows() -> list[Row]:
         "category": (None, *TOKENS, None),
         "tokens": (frozenset(), frozenset(TOKENS[:1]), frozenset(TOKENS)),
         "dates": ({}, {"date": []}, {"date": [(0, 1)]}, {"date": [(0, 1), (2, 3)], "it's": [(BEGINNING, END)]}),
-        "words": tuple(frozenset({(name, word)}) for name in ("name", "name:exact") for word in WORDS) + (frozenset(),),
+        "words": (*(frozenset({(name, word)}) for name in ("name", "name:exact") for word in WORDS), frozenset()),
     }
     rows = []
     for n in range(120):

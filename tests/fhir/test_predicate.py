@@ -1,6 +1,7 @@
 """The two folds of every predicate are one: what Python holds of a row is what SQL answers, never unknown."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -62,9 +63,8 @@ async def test_every_date_prefix_against_every_range(session: Session) -> None:
 async def check_dates(session: Session) -> None:
     """Each prefix, range asked and range stored."""
     pairs = [(low, high) for low in folds.BOUNDS for high in folds.BOUNDS if low <= high]
-    blank = Row(0x123, "", "Observation", folds.MOMENTS[0], False, None, *([False] * 3), None, None, *_EMPTY)
     dates = [[pair] for pair in pairs] + [[], [(0, 1), (2, 3)]]
-    rows = [_with(blank, n, {"date": found}) for n, found in enumerate(dates)] + [_with(blank, 999, {})]
+    rows = [_with(n, {"date": found}) for n, found in enumerate(dates)] + [_with(999, {})]
     asked = [DateMatch("date", prefix, *pair) for prefix in PREFIXES for pair in pairs]
     for start in range(0, len(asked), 84):
         await agree(session, rows, asked[start : start + 84])
@@ -77,18 +77,27 @@ async def test_every_instant_prefix_against_every_instant(session: Session) -> N
 async def check_instants(session: Session) -> None:
     """Each prefix and range asked, against each instant."""
     moments = folds.MOMENTS
-    blank = Row(0x123, "", "Observation", moments[0], False, None, *([False] * 3), None, None, *_EMPTY)
-    rows = [_with(blank, n, {}, updated=at) for n, at in enumerate(moments)]
+    rows = [_with(n, {}, updated=at) for n, at in enumerate(moments)]
     pairs = [(low, high) for low in moments for high in moments if low <= high]
     await agree(session, rows, [UpdatedMatch(prefix, *pair) for prefix in PREFIXES for pair in pairs])
 
 
-_EMPTY = (frozenset[object](), dict[str, object](), frozenset[object]())
+_BLANK: dict[str, Any] = {
+    "bucket": folds.BUCKET,
+    "kind": "Observation",
+    "updated": folds.MOMENTS[0],
+    "gone": False,
+    "record": None,
+    **dict.fromkeys(folds.FLAGS, False),
+    "author": None,
+    "category": None,
+    "tokens": frozenset(),
+    "words": frozenset(),
+}
 
 
-def _with(row: Row, n: int, dates: dict[str, list[tuple[int, int]]], **more: object) -> Row:
-    fields = {name: getattr(row, name) for name in Row.__slots__}
-    return Row(**{**fields, "id": f"123-{n:032x}", "dates": dates, **more})
+def _with(n: int, dates: dict[str, list[tuple[int, int]]], **more: object) -> Row:
+    return Row(**{**_BLANK, "id": f"123-{n:032x}", "dates": dates, **more})
 
 
 @given(asked=folds.predicates)
@@ -124,7 +133,7 @@ def test_a_shape_is_its_sql() -> None:
 
 
 def test_no_rule_is_nothing_and_no_condition_is_everything() -> None:
-    row = _with(Row(1, "", "Observation", folds.MOMENTS[0], False, None, *([False] * 3), None, None, *_EMPTY), 1, {})
+    row = _with(1, {})
     assert not Nothing().holds(row)
     assert not Or(()).holds(row)
     assert And(()).holds(row)

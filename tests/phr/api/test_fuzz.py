@@ -75,9 +75,9 @@ def rich(record: str) -> list[Json]:
 
 
 def broken(sound: Json, chance: random.Random) -> Json:
-    """A mutation of it; itself, where it is too deep already to be copied."""
+    """A mutation of it; itself, where it is too deep already to be copied, or has nothing left to break."""
     for _ in range(5):
-        with suppress(RecursionError):
+        with suppress(RecursionError, KeyError):
             return mutated(sound, chance)
     return sound
 
@@ -151,7 +151,7 @@ async def test_updates_and_patches(post: tuple[Post, str]) -> None:
     sender, record = post
     kept = await one(sender.caller, record)
     where = f"Observation/{kept['id']}"
-    operations = [{"op": "replace", "path": "/status", "value": "amended"},
+    operations: list[Json] = [{"op": "replace", "path": "/status", "value": "amended"},
                   {"op": "add", "path": "/note", "value": [{"text": "x"}]},
                   {"op": "copy", "from": "/component/0", "path": "/component/-"},
                   {"op": "test", "path": "/status", "value": "final"},

@@ -427,7 +427,7 @@ async def test_without_a_token_nothing_answers(house: House, record: str) -> Non
         ("PUT", "metadata"), ("OPTIONS", "Patient"), ("POST", "Patient/$validate"), ("GET", "Binary/1"),
     ):  # fmt: skip
         for header in bad:
-            headers = {} if header is None else {"Authorization": header.encode()}
+            headers = [] if header is None else [(b"authorization", header.encode())]
             answer = await house.http.request(method, f"/fhir/{path}".rstrip("/"), headers=headers)
             refused(answer, 401)
             assert answer.headers["www-authenticate"].startswith('Bearer realm="carnet"')

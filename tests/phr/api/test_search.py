@@ -334,7 +334,8 @@ async def test_what_is_not_understood_is_named_or_refused(app: Caller, record: s
     for name in (
         "colour=blue", "code:above=x", "code:text=x", "_text=x", "_content=x", "_filter=x", "_revinclude=*",
         "value-quantity=gt5", "date:not=2024", "_include=Observation:colour", "_sort=code", "encounter.colour=x",
-        "_id:not=x", "_query=x", "subject:Patient.name=x", "_has:Goal:colour:x=y", "code:missing.x=true", "_list=x",
+        "_id:not=x", "_query=x", "subject:Patient.name=x", "_has:Goal:colour:x=y",
+        "_revinclude=AuditEvent:patient", "code:missing.x=true", "_list=x",
         "_contained=true", "_containedType=container",
     ):  # fmt: skip
         page = (await app.get(f"Observation?{name}")).json()
