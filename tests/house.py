@@ -134,7 +134,11 @@ def observation(record: str, **more: Any) -> Json:
         "resourceType": "Observation",
         "status": "final",
         "category": [
-            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}
+            {
+                "coding": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
+                ]
+            }
         ],
         "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}], "text": "Poids"},
         "subject": {"reference": f"Patient/{record}"},

@@ -52,11 +52,12 @@ class Street:
             for name, value in request.headers.items()
             if str(name).lower() != "authorization"
         ]
+        body: Any = request.body
         sent = self.house.http.request(
             str(request.method),
             str(request.url),
             headers=[*headers, (b"authorization", f"Bearer {caller.token}".encode())],
-            content=request.body.encode() if isinstance(request.body, str) else request.body or b"",
+            content=body.encode() if isinstance(body, str) else bytes(body or b""),
         )
         return self.runner.run(sent)
 
