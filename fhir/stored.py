@@ -59,17 +59,8 @@ class Stored:
 
     @classmethod
     def from_row(cls, row: Any) -> "Stored":
-        """From a driver record that has these columns."""
-        return cls(
-            row["bucket"],
-            row["id"],
-            row["kind"],
-            row["version"],
-            row["updated"],
-            row["gone"],
-            row["record"],
-            row["sealed"],
-        )
+        """From a driver record that starts with these columns, in this order (`fhir.search.COLUMNS`)."""
+        return cls(*row[:8])
 
     def raw(self, keyring: Keyring) -> bytes:
         """The JSON bytes. Raises MissingKeyError, and DomainError UNAVAILABLE when the seal is broken."""

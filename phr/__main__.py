@@ -1,5 +1,6 @@
 """The command line: serve, migrate, import, keys, journal. `python -m phr --help`."""
 
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -70,6 +71,8 @@ async def _serve(settings: Settings, url: str) -> None:
             server_header=False,
             timeout_graceful_shutdown=10,
         )
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not walk it again and again
         await uvicorn.Server(config).serve()
 
 

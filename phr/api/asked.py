@@ -1,17 +1,17 @@
 """What an HTTP request asks, read once: who, with which scopes, in which form the answer is wanted.
 
-The rule: every route under /fhir but `metadata` and `.well-known` depends on `visiting`, which refuses without a token.
+The rule: every route under /fhir but `metadata` and `.well-known` is opened by `visiting`, or refused without a token.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from auth import scopes
 from auth.claims import Claims
@@ -100,16 +100,6 @@ def _bearer(claims: Claims) -> tuple[Reader, tuple[scopes.Scope, ...], tuple[UUI
     held = tuple(scope for text in claims.scopes if (scope := scopes.parse(text)) is not None)
     tokens = tuple(UUID(text) for text in (claims.jti, claims.grant) if text is not None)
     return reader_of(claims), held, tokens
-
-
-def speaking(visiting: Callable[..., Awaitable[Asked]]) -> Callable[..., Awaitable[Asked]]:
-    """The same dependency, for routes that answer nothing but FHIR JSON: 406 when something else is wanted."""
-
-    async def spoken(asked: Annotated[Asked, Depends(visiting)]) -> Asked:
-        negotiate(asked.header("accept"), asked.first("_format"))
-        return asked
-
-    return spoken
 
 
 def pairs_of(text: str) -> tuple[tuple[str, str], ...]:

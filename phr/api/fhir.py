@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.convertors import StringConvertor, register_url_convertor
 
 from fhir.criterion import LOGICAL_ID
 from fhir.outcome import outcome
@@ -25,32 +24,14 @@ from phr.api.asked import (
     negotiate,
     pairs_of,
     resource_of,
-    speaking,
 )
+from phr.api.doors import Doors
 from phr.api.faults import FHIR_JSON, STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
 
-Named = Annotated[str, Path(description="A resource type, as in the CapabilityStatement.")]
-Id = Annotated[str, Path(description="A logical id.")]
 LARGEST_FORM = 65_536
 EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Pairs = tuple[tuple[str, str], ...]
-
-
-class TypeInPath(StringConvertor):
-    """`{kind:type}`: what a resource type looks like, so that no other address is tried as one."""
-
-    regex = "[A-Za-z]{1,64}"
-
-
-class IdInPath(StringConvertor):
-    """`{id:id}`: a logical id (FHIR R4 §2.24.0.1), never `_history` nor `$validate`."""
-
-    regex = r"[A-Za-z0-9\-.]{1,64}"
-
-
-register_url_convertor("type", TypeInPath())
-register_url_convertor("id", IdInPath())
 
 
 class Fhir(JSONResponse):
@@ -59,7 +40,7 @@ class Fhir(JSONResponse):
     media_type = FHIR_JSON
 
 
-def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
+def router(visiting: Callable[[Request], Awaitable[Asked]]) -> APIRouter:
     """All interactions on resources. `visiting` makes the Asked, or refuses."""
     routes = APIRouter(
         prefix="/fhir",
@@ -67,12 +48,11 @@ def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
         default_response_class=Fhir,
         responses=described.FAILED,
     )
-    raw = Annotated[Asked, Depends(visiting)]
-    asking = Annotated[Asked, Depends(speaking(visiting))]
+    doors = Doors(routes, visiting)
 
     # Routes are tried in order: what is asked most comes first.
-    @routes.get("/{kind:type}/{id:id}", openapi_extra=described.taking([*described.SHAPE, *described.KNOWN]))
-    async def read(kind: Named, id: Id, asked: raw) -> Response:
+    @doors.opens("GET", "/{kind:type}/{id:id}", described.taking([*described.SHAPE, *described.KNOWN]), spoken=False)
+    async def read(asked: Asked, kind: str, id: str) -> Response:
         """A resource as it stands; the bytes of a Binary, unless JSON is asked."""
         found = kind_named(kind)
         if found.name == "Binary" and not binary.as_json(asked.request):
@@ -80,108 +60,100 @@ def router(visiting: Callable[..., Awaitable[Asked]]) -> APIRouter:
         negotiate(asked.header("accept"), asked.first("_format"))
         return await _read(asked, found, id)
 
-    @routes.get("/{kind:type}", openapi_extra=described.taking(described.SEARCH))
-    async def search(kind: Named, asked: asking) -> Response:
+    @doors.opens("GET", "/{kind:type}", described.taking(described.SEARCH))
+    async def search(asked: Asked, kind: str) -> Response:
         """Search a type, by the parameters of the CapabilityStatement. A record's types need its person named."""
         return await _search(asked, kind_named(kind))
 
-    @routes.post("/", include_in_schema=False)
-    @routes.post("", openapi_extra=described.taking(described.PREFER, described.RESOURCE))
-    async def bundle(asked: asking) -> Response:
+    @doors.opens("POST", "/")
+    @doors.opens("POST", "", described.taking(described.PREFER, described.RESOURCE))
+    async def bundle(asked: Asked) -> Response:
         """A batch or a transaction."""
         return await _bundle(asked, await resource_of(asked, asked.visit.installation.settings.transaction_bytes))
 
-    @routes.post("/{kind:type}/_search", openapi_extra=described.taking(described.SEARCH, described.FORM, FORM))
-    async def search_by_post(kind: Named, asked: raw) -> Response:
+    @doors.opens("POST", "/{kind:type}/_search", described.taking(described.SEARCH, described.FORM, FORM), spoken=False)
+    async def search_by_post(asked: Asked, kind: str) -> Response:
         """Search with the parameters in a form, so that no address holds them."""
         return await _search(await _with_form(asked), kind_named(kind))
 
-    @routes.get("/{kind:type}/_history", openapi_extra=described.taking(described.SINCE))
-    async def history_of_type(kind: Named, asked: asking) -> Response:
+    @doors.opens("GET", "/{kind:type}/_history", described.taking(described.SINCE))
+    async def history_of_type(asked: Asked, kind: str) -> Response:
         """All versions of a type in one record."""
         return await _history(asked, stored(kind), None)
 
-    @routes.post("/{kind:type}/$validate", openapi_extra=described.taking([], described.RESOURCE))
-    async def validate(kind: Named, asked: asking) -> Response:
+    @doors.opens("POST", "/{kind:type}/$validate", described.taking([], described.RESOURCE))
+    async def validate(asked: Asked, kind: str) -> Response:
         """What a create would say; nothing is stored."""
         return await _validate(asked, stored(kind))
 
-    @routes.post("/{kind:type}/{id:id}/$validate", openapi_extra=described.taking([], described.RESOURCE))
-    async def validate_instance(kind: Named, id: Id, asked: asking) -> Response:
+    @doors.opens("POST", "/{kind:type}/{id:id}/$validate", described.taking([], described.RESOURCE))
+    async def validate_instance(asked: Asked, kind: str, id: str) -> Response:
         """The same, at the address of a resource."""
         return await _validate(asked, stored(kind))
 
-    @routes.get("/Patient/{id:id}/$everything", openapi_extra=described.taking(described.SINCE))
-    async def everything(id: Id, asked: asking) -> Response:
+    @doors.opens("GET", "/Patient/{id:id}/$everything", described.taking(described.SINCE))
+    async def everything(asked: Asked, id: str) -> Response:
         """The whole record, as far as the reader sees it."""
         return await _everything(asked, id)
 
-    @routes.get("/{kind:type}/{id:id}/_history", openapi_extra=described.taking(described.SINCE))
-    async def history(kind: Named, id: Id, asked: asking) -> Response:
+    @doors.opens("GET", "/{kind:type}/{id:id}/_history", described.taking(described.SINCE))
+    async def history(asked: Asked, kind: str, id: str) -> Response:
         """All versions of a resource."""
         return await _history(asked, stored(kind), id)
 
-    @routes.get("/{kind:type}/{id:id}/_history/{version}", openapi_extra=described.taking(described.KNOWN))
-    async def vread(kind: Named, id: Id, version: Id, asked: asking) -> Response:
+    @doors.opens("GET", "/{kind:type}/{id:id}/_history/{version}", described.taking(described.KNOWN))
+    async def vread(asked: Asked, kind: str, id: str, version: str) -> Response:
         """One version of a resource."""
         return await _vread(asked, stored(kind), id, version)
 
-    @routes.post(
+    @doors.opens(
+        "POST",
         "/{kind:type}",
+        described.taking([*described.PREFER, *described.UNLESS], described.RESOURCE),
         status_code=201,
-        openapi_extra=described.taking([*described.PREFER, *described.UNLESS], described.RESOURCE),
     )
-    async def create(kind: Named, asked: asking) -> Response:
+    async def create(asked: Asked, kind: str) -> Response:
         """Create a resource; a Binary's bytes may come as they are."""
         found = stored(kind)
         if found.name == "Binary" and not binary.is_json(asked.request):
             return answers.wrote(asked, await binary.upload(asked))
         return await _create(asked, found)
 
-    @routes.put(
-        "/{kind:type}/{id:id}",
-        openapi_extra=described.taking(described.CHANGE, described.RESOURCE),
-    )
-    async def update(kind: Named, id: Id, asked: asking) -> Response:
+    @doors.opens("PUT", "/{kind:type}/{id:id}", described.taking(described.CHANGE, described.RESOURCE))
+    async def update(asked: Asked, kind: str, id: str) -> Response:
         """Replace a resource."""
         return await _put(asked, stored(kind), id)
 
-    @routes.put("/{kind:type}", openapi_extra=described.taking(described.CHANGE, described.RESOURCE))
-    async def conditional_update(kind: Named, asked: asking) -> Response:
+    @doors.opens("PUT", "/{kind:type}", described.taking(described.CHANGE, described.RESOURCE))
+    async def conditional_update(asked: Asked, kind: str) -> Response:
         """Replace the resource that a search finds, or create it."""
         return await _put_where(asked, stored(kind))
 
-    @routes.patch(
-        "/{kind:type}/{id:id}",
-        openapi_extra=described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES),
-    )
-    async def patch(kind: Named, id: Id, asked: asking) -> Response:
+    @doors.opens("PATCH", "/{kind:type}/{id:id}", described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES))
+    async def patch(asked: Asked, kind: str, id: str) -> Response:
         """Change a resource by a JSON Patch."""
         return await _patch(asked, stored(kind), id)
 
-    @routes.patch(
-        "/{kind:type}",
-        openapi_extra=described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES),
-    )
-    async def conditional_patch(kind: Named, asked: asking) -> Response:
+    @doors.opens("PATCH", "/{kind:type}", described.taking(described.CHANGE, described.PATCH, *PATCH_TYPES))
+    async def conditional_patch(asked: Asked, kind: str) -> Response:
         """Change the resource that a search finds."""
         return await _patch(asked, stored(kind), None)
 
-    @routes.delete("/{kind:type}/{id:id}", status_code=204, openapi_extra=described.taking(described.MATCH))
-    async def delete(kind: Named, id: Id, asked: asking) -> Response:
+    @doors.opens("DELETE", "/{kind:type}/{id:id}", described.taking(described.MATCH), status_code=204)
+    async def delete(asked: Asked, kind: str, id: str) -> Response:
         """Delete a resource; its past stays in its history."""
         version = await writing.delete(asked.visit, stored(kind), id, asked.header("if-match"))
         return Response(status_code=204, headers={**answers.PRIVATE, "ETag": f'W/"{version}"'})
 
-    @routes.delete("/{kind:type}", status_code=204, openapi_extra=described.taking(described.MATCH))
-    async def conditional_delete(kind: Named, asked: asking) -> Response:
+    @doors.opens("DELETE", "/{kind:type}", described.taking(described.MATCH), status_code=204)
+    async def conditional_delete(asked: Asked, kind: str) -> Response:
         """Delete the resource that a search finds; several: 412."""
         await writing.delete_where(asked.visit, stored(kind), asked.pairs, asked.base, asked.header("if-match"))
         return Response(status_code=204, headers=answers.PRIVATE)
 
-    @routes.api_route("", methods=EVERY, include_in_schema=False)
-    @routes.api_route("/{rest:path}", methods=EVERY, include_in_schema=False)
-    async def nowhere(asked: raw, rest: str = "") -> Response:
+    @doors.opens(EVERY, "", spoken=False)
+    @doors.opens(EVERY, "/{rest:path}", spoken=False)
+    async def nowhere(asked: Asked, rest: str = "") -> Response:
         """Whatever no other route takes: known to none without a token."""
         raise nothing_at(rest)
 

@@ -1,0 +1,81 @@
+"""Registering a route so that its handler cannot run without a reader.
+
+FastAPI sees an endpoint that takes the request alone: resolving each parameter for it costs as much as reading a row.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from phr.api.asked import Asked, negotiate
+
+Handler = Callable[..., Awaitable[Response]]
+_NAMES = re.compile(r"{(\w+):?\w*}")
+
+
+class TypeInPath(StringConvertor):
+    """`{kind:type}`: what a resource type looks like, so that no other address is tried as one."""
+
+    regex = "[A-Za-z]{1,64}"
+
+
+class IdInPath(StringConvertor):
+    """`{id:id}`: a logical id (FHIR R4 §2.24.0.1), never `_history` nor `$validate`."""
+
+    regex = r"[A-Za-z0-9\-.]{1,64}"
+
+
+register_url_convertor("type", TypeInPath())
+register_url_convertor("id", IdInPath())
+
+
+class Doors:
+    """Routes of `routes` whose handlers get the Asked that `visiting` makes, or never run."""
+
+    def __init__(self, routes: APIRouter, visiting: Callable[[Request], Awaitable[Asked]]) -> None:
+        self._routes = routes
+        self._visiting = visiting
+
+    def opens(
+        self,
+        methods: str | list[str],
+        path: str,
+        told: dict[str, Any] | None = None,
+        *,
+        spoken: bool = True,
+        **more: Any,
+    ) -> Callable[[Handler], Handler]:
+        """Decorate a handler `(asked, **path parameters)`. `told`: what OpenAPI says of it; None: nothing at all.
+
+        `spoken`: it answers FHIR JSON only, so another wish is 406 at once.
+        """
+        visiting = self._visiting
+
+        def register(handler: Handler) -> Handler:
+            async def endpoint(request: Request) -> Response:
+                asked = await visiting(request)
+                if spoken:
+                    negotiate(asked.header("accept"), asked.first("_format"))
+                return await handler(asked, **request.path_params)
+
+            endpoint.__name__, endpoint.__doc__ = handler.__name__, handler.__doc__
+            named = [
+                {"in": "path", "name": n, "required": True, "schema": {"type": "string"}} for n in _NAMES.findall(path)
+            ]
+            extra = None if told is None else {**told, "parameters": [*named, *told.get("parameters", [])]}
+            listed = [methods] if isinstance(methods, str) else methods
+            self._routes.add_api_route(
+                path, endpoint, methods=listed, openapi_extra=extra, include_in_schema=told is not None, **more
+            )
+            return handler
+
+        return register
+
+
+def _named(path: str) -> list[dict[str, Any]]:
+    schema = {"type": "string"}
+    return [{"in": "path", "name": name, "required": True, "schema": schema} for name in _NAMES.findall(path)]
