@@ -23,6 +23,7 @@ from phr import VERSION
 from phr.access.installation import Installation
 from phr.api import described, discovery, faults, fhir, health, sandbox
 from phr.api.asked import visiting
+from phr.api.doors import Doors
 from phr.core.database import Database, synchronous_engine
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import Settings
@@ -157,8 +158,10 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     faults.install(app)
     app.add_exception_handler(Exception, _answered)
     # Routes are tried in order: what is asked most comes first.
+    doors = Doors(app, visiting(parts.installation, parts.server.verifier))
+    fhir.open_doors(doors)
     app.include_router(discovery.router(settings))
-    app.include_router(fhir.router(visiting(parts.installation, parts.server.verifier)))
+    fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
     app.include_router(signin.router(parts.server))

@@ -1,17 +1,20 @@
 """Registering a route so that its handler cannot run without a reader.
 
-FastAPI sees an endpoint that takes the request alone: resolving each parameter for it costs as much as reading a row.
+FastAPI sees an endpoint that takes the request alone, on the application itself: resolving each parameter, or matching
+an included router, costs as much as reading a row.
 """
 
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from phr.api import described
 from phr.api.asked import Asked, negotiate
+from phr.api.faults import FHIR_JSON
 
 Handler = Callable[..., Awaitable[Response]]
 _NAMES = re.compile(r"{(\w+):?\w*}")
@@ -20,7 +23,7 @@ _NAMES = re.compile(r"{(\w+):?\w*}")
 class TypeInPath(StringConvertor):
     """`{kind:type}`: what a resource type looks like, so that no other address is tried as one."""
 
-    regex = "[A-Za-z]{1,64}"
+    regex = "[A-Z][A-Za-z]{0,63}"
 
 
 class IdInPath(StringConvertor):
@@ -33,11 +36,17 @@ register_url_convertor("type", TypeInPath())
 register_url_convertor("id", IdInPath())
 
 
-class Doors:
-    """Routes of `routes` whose handlers get the Asked that `visiting` makes, or never run."""
+class Fhir(JSONResponse):
+    """The media type of what is answered, for OpenAPI."""
 
-    def __init__(self, routes: APIRouter, visiting: Callable[[Request], Awaitable[Asked]]) -> None:
-        self._routes = routes
+    media_type = FHIR_JSON
+
+
+class Doors:
+    """Routes under /fhir whose handlers get the Asked that `visiting` makes, or never run."""
+
+    def __init__(self, app: FastAPI, visiting: Callable[[Request], Awaitable[Asked]]) -> None:
+        self._app = app
         self._visiting = visiting
 
     def opens(
@@ -47,7 +56,7 @@ class Doors:
         told: dict[str, Any] | None = None,
         *,
         spoken: bool = True,
-        **more: Any,
+        status_code: int = 200,
     ) -> Callable[[Handler], Handler]:
         """Decorate a handler `(asked, **path parameters)`. `told`: what OpenAPI says of it; None: nothing at all.
 
@@ -63,13 +72,16 @@ class Doors:
                 return await handler(asked, **request.path_params)
 
             endpoint.__name__, endpoint.__doc__ = handler.__name__, handler.__doc__
-            named = [
-                {"in": "path", "name": n, "required": True, "schema": {"type": "string"}} for n in _NAMES.findall(path)
-            ]
-            extra = None if told is None else {**told, "parameters": [*named, *told.get("parameters", [])]}
-            listed = [methods] if isinstance(methods, str) else methods
-            self._routes.add_api_route(
-                path, endpoint, methods=listed, openapi_extra=extra, include_in_schema=told is not None, **more
+            self._app.add_api_route(
+                f"/fhir{path}",
+                endpoint,
+                methods=[methods] if isinstance(methods, str) else methods,
+                tags=["fhir"],
+                status_code=status_code,
+                response_class=Fhir,
+                responses=described.FAILED,
+                openapi_extra=None if told is None else {**told, "parameters": [*_named(path), *told["parameters"]]},
+                include_in_schema=told is not None,
             )
             return handler
 

@@ -1,11 +1,9 @@
 """The FHIR REST routes: each reads what is asked, calls one feature, and shapes the answer. Nothing is decided here."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from fhir.criterion import LOGICAL_ID
 from fhir.outcome import outcome
@@ -26,7 +24,7 @@ from phr.api.asked import (
     resource_of,
 )
 from phr.api.doors import Doors
-from phr.api.faults import FHIR_JSON, STATUS
+from phr.api.faults import STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
 
 LARGEST_FORM = 65_536
@@ -34,21 +32,8 @@ EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Fhir(JSONResponse):
-    """The media type of what is answered."""
-
-    media_type = FHIR_JSON
-
-
-def router(visiting: Callable[[Request], Awaitable[Asked]]) -> APIRouter:
-    """All interactions on resources. `visiting` makes the Asked, or refuses."""
-    routes = APIRouter(
-        prefix="/fhir",
-        tags=["fhir"],
-        default_response_class=Fhir,
-        responses=described.FAILED,
-    )
-    doors = Doors(routes, visiting)
+def open_doors(doors: Doors) -> None:
+    """All interactions on resources."""
 
     # Routes are tried in order: what is asked most comes first.
     @doors.opens("GET", "/{kind:type}/{id:id}", described.taking([*described.SHAPE, *described.KNOWN]), spoken=False)
@@ -151,13 +136,15 @@ def router(visiting: Callable[[Request], Awaitable[Asked]]) -> APIRouter:
         await writing.delete_where(asked.visit, stored(kind), asked.pairs, asked.base, asked.header("if-match"))
         return Response(status_code=204, headers=answers.PRIVATE)
 
+
+def close_doors(doors: Doors) -> None:
+    """After every other route: whatever none of them takes."""
+
     @doors.opens(EVERY, "", spoken=False)
     @doors.opens(EVERY, "/{rest:path}", spoken=False)
     async def nowhere(asked: Asked, rest: str = "") -> Response:
         """Whatever no other route takes: known to none without a token."""
         raise nothing_at(rest)
-
-    return routes
 
 
 def stored(name: str) -> Kind:
