@@ -32,8 +32,8 @@ from phr.core.settings import Settings, from_environment
 from phr.schema import migrate
 
 PORT, FLOOR_PORT = 8441, 8442
-ROUNDS = 3
-FEW, MANY = 100, 2_000
+ROUNDS = 5
+FEW, MANY = 100, 10_000
 console = Console()
 
 
