@@ -25,6 +25,22 @@ from phr.access.visit import Deed
 from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
 
 Json = dict[str, Any]
+GOVERNING = frozenset(
+    {
+        "Claim",
+        "Communication",
+        "CommunicationRequest",
+        "Consent",
+        "DiagnosticReport",
+        "DocumentReference",
+        "ExplanationOfBenefit",
+        "Patient",
+        "QuestionnaireResponse",
+        "RelatedPerson",
+    }
+)
+"""The record types that have Attachments (FHIR R4), whose `url` may name a Binary."""
+
 MOST_REFERENCES = 100_000
 
 
@@ -298,14 +314,16 @@ class Plan:
         return await blobs.measured(self.deed, view.inside, self._keys(found.record), found.id, found.version)
 
     async def _govern(self, made: Draft) -> None:
-        """A document's Binaries take its visibility, and can be no other document's."""
-        if made.kind.name != "DocumentReference":
+        """The Binaries that are the content of a resource take its visibility, and can be no other's content."""
+        if made.kind.name not in GOVERNING:
             return
-        urls = [c.get("attachment", {}).get("url", "") for c in made.json.get("content", ())]
-        pairs = [pair for url in urls if (pair := tokens.local(url, self.base)) is not None]
-        binaries = [identifier for kind, identifier in pairs if kind == "Binary"]
+        pairs = [tokens.local(str(element.get("url")), self.base) for element in links.holders(made.json)]
+        binaries = [pair[1] for pair in pairs if pair is not None and pair[0] == "Binary"]
+        if made.version == 1 and not binaries:
+            return
         if not await store.govern(self.deed.session, made, binaries):
-            raise invalid("The content is another document's already.", "DocumentReference.content")
+            where = "DocumentReference.content" if made.kind.name == "DocumentReference" else made.kind.name
+            raise invalid("The content is another resource's already.", where)
 
 
 def _is_commons(name: str) -> bool:

@@ -266,3 +266,27 @@ async def test_visibility_by_conditional_patch(house: House, record: str, hospit
     assert (await hospital.patch(f"{address}0&patient=Patient/{record}", operations)).status_code == 404
     wrong = [{"op": "replace", "path": "/securityLabel/0", "value": label("SECRET")}]
     assert (await hospital.patch(f"{address}&patient=Patient/{record}", wrong)).status_code == 422
+
+
+async def test_bytes_presented_by_a_report_take_its_visibility(record: str, hospital: Caller, house: House) -> None:
+    raw = {"Content-Type": "application/pdf", "X-Security-Context": f"Patient/{record}"}
+    made = await hospital.ask("POST", "Binary", raw, content=PDF)
+    assert made.status_code == 201, made.text
+    binary = f"Binary/{made.json()['id']}"
+    report = {
+        "resourceType": "DiagnosticReport",
+        "meta": {"security": [label("INVISIBLE_PATIENT")["coding"][0]]},
+        "status": "final",
+        "code": {"text": "Scanner"},
+        "subject": {"reference": f"Patient/{record}"},
+        "presentedForm": [{"contentType": "application/pdf", "url": binary}],
+    }
+    person = house.citizen(record)
+    assert (await person.get(binary)).status_code == 200
+    shown = await hospital.post("DiagnosticReport", report)
+    assert shown.status_code == 201, shown.text
+    assert (await person.get(binary)).status_code == 404
+    assert (await hospital.get(binary)).status_code == 200
+    lifted = [{"op": "remove", "path": "/meta/security"}]
+    assert (await hospital.patch(f"DiagnosticReport/{shown.json()['id']}", lifted)).status_code == 200
+    assert (await person.get(binary)).status_code == 200
