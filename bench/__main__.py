@@ -46,7 +46,12 @@ def _token(parts: Parts, settings: Settings, record: str) -> str:
 
 @contextmanager
 def _process(arguments: Sequence[str], environment: dict[str, str], ready: str) -> Iterator[None]:
-    child = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(200):
             try:
@@ -87,11 +92,26 @@ def _reads(parts: Parts, settings: Settings, town: list[Seeded]) -> list[bytes]:
 async def _bytes_per_resource(url: str) -> tuple[float, float]:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute("VACUUM ANALYZE resource")
         size = await connection.fetchval("SELECT pg_total_relation_size('resource')")
         count = await connection.fetchval("SELECT count(*) FROM resource")
         sealed = await connection.fetchval("SELECT avg(length(sealed)) FROM resource")
         return size / count, float(sealed)
+    finally:
+        await connection.close()
+
+
+def _settled_latency(url: str, requests: list[bytes]) -> float:
+    """The median latency (ms) of one connection, once PostgreSQL has done what a bulk load leaves it to do."""
+    asyncio.run(_tidy(url))
+    measure(PORT, requests, connections=1)
+    return median(measure(PORT, requests, connections=1).p50 for _ in range(ROUNDS))
+
+
+async def _tidy(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
 
@@ -145,12 +165,11 @@ def _measure(parts: Parts, settings: Settings, url: str, large: Seeded, town: li
     lines.append(
         _compare(f"search page of 20 of {MANY:,}", "≥ 0.4", page, [get(f"/page/{large.record}")]),
     )
-    before = measure(PORT, ours, connections=1)
+    before = _settled_latency(url, ours)
     asyncio.run(_grow(settings, url))
-    measure(PORT, ours, connections=1)
-    after = measure(PORT, ours, connections=1)
+    after = _settled_latency(url, ours)
     what = f"read latency, {MANY:,} records ÷ {FEW}"
-    lines.append(Line(what, f"{after.p50:.2f} ms", f"{before.p50:.2f} ms", f"{after.p50 / before.p50:.2f}", "≤ 1.2"))
+    lines.append(Line(what, f"{after:.2f} ms", f"{before:.2f} ms", f"{after / before:.2f}", "≤ 1.2"))
     return lines
 
 
