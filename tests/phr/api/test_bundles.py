@@ -8,7 +8,7 @@ import pytest
 
 from fhir.validation import validate
 from tests.house import Caller, House, observation
-from tests.phr.api.test_interactions import NEVER, identified, refused
+from tests.phr.api.asking import NEVER, created, identified, refused
 
 Json = dict[str, Any]
 URN = "urn:uuid:5b0f1d5e-0d6c-4b39-a3b1-00000000000{}"
@@ -44,13 +44,6 @@ def patching(*operations: Json) -> Json:
 
 async def count(app: Caller, kind: str = "Observation") -> int:
     return int((await app.get(f"{kind}?_summary=count")).json()["total"])
-
-
-async def created(app: Caller, body: Json) -> Json:
-    answer = await app.post(body["resourceType"], body)
-    assert answer.status_code == 201, answer.text
-    found: Json = answer.json()
-    return found
 
 
 async def test_a_transaction_does_everything_in_order_and_answers_in_the_order_asked(app: Caller, record: str) -> None:

@@ -12,7 +12,7 @@ from fhir import query
 from fhir.models import model
 from fhir.parameters import COMMON, KINDS, Kind
 from tests.house import FHIR_JSON, Caller, House
-from tests.phr.api.test_interactions import NEVER
+from tests.phr.api.asking import NEVER
 
 Json = dict[str, Any]
 VALUES = {"token": "x", "date": "2024", "reference": NEVER, "string": "x", "uri": "urn:x"}
