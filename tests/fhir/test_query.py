@@ -14,8 +14,7 @@ from fhir.predicate import IdIn, Not, Or, Predicate
 from fhir.query import Chain, Has, Include, Query, RecordAsk, Sort, parse, record_asked
 from phr.core.errors import DomainError, Reason
 
-NOW = datetime(2024, 6, 1, tzinfo=UTC)
-BASE = "http://me/fhir"
+NOW, BASE = datetime(2024, 6, 1, tzinfo=UTC), "http://me/fhir"
 
 
 def hashed(text: str) -> uuid.UUID:
