@@ -219,17 +219,18 @@ _GOVERNED_BY: Query = compile_query(
     sealed(
         select(resource.c.id, resource.c.version).where(
             resource.c.bucket == bindparam("bucket", type_=resource.c.bucket.type),
-            resource.c.governor == bindparam("document", type_=ID),
+            resource.c.record == bindparam("record", type_=ID),
+            resource.c.kind == "Binary",
+            resource.c.governor == _DOCUMENT,
             resource.c.gone.is_(False),
         )
     )
 )
 
 
-async def bury_document(session: Session, bucket: int, identifier: str, version: int, now: datetime) -> None:
-    """Bury a document with its content."""
-    await bury(session, bucket, identifier, version, now)
-    for row in await session.fetch(_GOVERNED_BY, {"bucket": bucket, "document": identifier}):
+async def bury_content(session: Session, bucket: int, record: str, identifier: str, now: datetime) -> None:
+    """Bury the Binaries that are the content of a resource just buried."""
+    for row in await session.fetch(_GOVERNED_BY, {"bucket": bucket, "record": record, "document": identifier}):
         await bury(session, bucket, row["id"], row["version"], now)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from fhir import dates, joins, paging, query, tokens
 from fhir.criteria import UpdatedMatch
 from fhir.index import references_of
-from fhir.lens import Statement, whereabouts
+from fhir.lens import Lens, Statement, whereabouts
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import And, Everything, IdIn, KindIn, Predicate
 from fhir.query import Query, Sort
@@ -29,7 +29,6 @@ from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, inval
 Pairs = Sequence[tuple[str, str]]
 
 DEFAULT_COUNT = 20
-_TOGETHER = ("_include", "_revinclude", "_has")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ async def history(visit: Visit, kind: Kind, identifier: str | None, pairs: Pairs
     understood = _few(kind, pairs, ("_count", "_since"), base if identifier is None else None, strict=strict)
     names = dict(pairs)
     since = _since(names["_since"]) if "_since" in names else None
-    limit = _count(names.get("_count"))
+    limit = page_size(names.get("_count"))
     asked = asked_of((kind.name, *([identifier] if identifier else []), "_history"))
     of_id = () if identifier is None else (IdIn(frozenset({identifier})),)
     match = And((KindIn(frozenset({kind.name})), *of_id))
@@ -166,7 +165,8 @@ def _since(value: str) -> datetime:
     return dates.instant(dates.span(value)[0])
 
 
-def _count(text: str | None) -> int:
+def page_size(text: str | None) -> int:
+    """What `_count` asks for: the default when it is not given, the largest page at most. Raises DomainError SYNTAX."""
     if text is None:
         return DEFAULT_COUNT
     if not (text.isascii() and text.isdecimal() and int(text[:9]) > 0):
@@ -281,7 +281,7 @@ async def _search(
         view = deed.view
         parsed = _parse(visit, kind, pairs, base, view, known, strict=strict)
         match = await joins.conditions(deed.fetch, view, parsed)
-        total = await _total(deed, view, And((of_kind, match)), kind) if parsed.counted else None
+        total = await _total(deed, view.of(kind), And((of_kind, match))) if parsed.counted else None
         rows = [] if parsed.counting else await deed.fetch(page(view, match))
         shown = [Stored.from_row(row) for row in rows[:limit]]
         brought, whole = await joins.included(deed.fetch, view, parsed, shown)
@@ -292,8 +292,8 @@ async def _search(
         return _page(visit, kind, pairs, parsed, view, rows, brought, total, limit)
 
 
-async def _total(deed: Deed, view: View, match: Predicate, kind: Kind) -> int:
-    rows = await deed.fetch(count_of(view.of(kind), match))
+async def _total(deed: Deed, lens: Lens, match: Predicate) -> int:
+    rows = await deed.fetch(count_of(lens, match))
     return int(rows[0]["total"])
 
 
@@ -335,7 +335,7 @@ async def everything(visit: Visit, identifier: str, pairs: Pairs, *, strict: boo
         parts.append(KindIn(frozenset(_types(names["_type"].split(",")))))
     if "_since" in names:
         parts.append(UpdatedMatch("ge", since := _since(names["_since"]), since))
-    limit = _count(names.get("_count"))
+    limit = page_size(names.get("_count"))
     match = And(tuple(parts)) if parts else Everything()
     if isinstance(visit.reader, Citizen) and identifier != visit.reader.record:
         raise absent()

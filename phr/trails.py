@@ -21,7 +21,7 @@ from phr.access.reader import Citizen, Depositor, Operator, identity
 from phr.access.scope import READ, SEARCH
 from phr.access.visit import Deed, Visit
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, malformed
-from phr.reading import DEFAULT_COUNT, refuse, require
+from phr.reading import page_size, refuse, require
 
 Json = dict[str, Any]
 Pairs = Sequence[tuple[str, str]]
@@ -117,7 +117,7 @@ async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False)
         refuse(ignored)
     if asked is not None and (asked.identifier is not None or asked.patient != record):
         return _bundle(base, [], None, used, ignored)
-    limit = min(int(text[:9]), query.LARGEST_COUNT) if (text := _number(pairs)) else DEFAULT_COUNT
+    limit = page_size(dict(pairs).get("_count"))
     only = _only([value for name, value in pairs if name == "_id"])
     async with visit.act(record, SEARCH, Tag.JOURNAL, KIND) as deed:
         acts = await _acts(deed, record, _window(visit, pairs), before, only, limit + 1)
@@ -125,13 +125,6 @@ async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False)
     if len(acts) > limit:
         more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (acts[limit - 1].seq,)))
     return _bundle(base, [audit_event(act, record) for act in acts[:limit]], more, used, ignored)
-
-
-def _number(pairs: Pairs) -> str | None:
-    text = dict(pairs).get("_count")
-    if text is not None and not (text.isascii() and text.isdecimal() and int(text[:9]) > 0):
-        raise malformed("_count is a positive whole number.")
-    return text
 
 
 def _only(values: list[str]) -> tuple[UUID, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, bindparam, func, select
 
 from fhir import joins, patch, query, store
 from fhir.index import patients_of
-from fhir.parameters import KINDS, Kind
+from fhir.parameters import Kind
 from fhir.predicate import And, IdIn, KindIn
 from fhir.search import all_of, one_of
 from fhir.store import Draft
@@ -27,7 +27,7 @@ from phr.access.visit import Deed, Visit, asked_of
 from phr.blobs import Content
 from phr.core.database import compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
-from phr.plan import Item, Plan, judge, obey
+from phr.plan import GOVERNING, Item, Plan, judge, obey
 from phr.reading import Pairs, asked_home, home_of, require
 from phr.records import find, open_for
 
@@ -263,8 +263,9 @@ async def bury(deed: Deed, kind: Kind, found: Stored, mine: bool) -> int:
         return found.version
     if kind.name == "Binary" and await store.governor_of(deed.session, found.bucket, found.id):
         raise DomainError(Reason.CONFLICT, Issue("conflict", "This is a document's content: delete the document."))
-    carry = store.bury_document if kind.name == "DocumentReference" else store.bury
-    await carry(deed.session, found.bucket, found.id, found.version, deed.visit.now)
+    await store.bury(deed.session, found.bucket, found.id, found.version, deed.visit.now)
+    if kind.name in GOVERNING and found.record is not None:
+        await store.bury_content(deed.session, found.bucket, found.record, found.id, deed.visit.now)
     return found.version + 1
 
 
@@ -323,6 +324,3 @@ def judge_alone(visit: Visit, kind: Kind, body: Json) -> None:
         issues = documents.check_reference(body, by_citizen=isinstance(visit.reader, Citizen), new=True)
         if issues:
             raise DomainError(Reason.CONTENT, *issues)
-
-
-__all__ = ["KINDS", "Written", "documents"]

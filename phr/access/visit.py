@@ -42,7 +42,7 @@ from fhir.view import BLIND as BLIND_LENS
 from fhir.view import View
 from phr.access.installation import Installation, OpenedRecord
 from phr.access.journal import Entry, Note, Tag, chain_of_client, trail
-from phr.access.reader import Citizen, Reader, identity
+from phr.access.reader import Reader, identity
 from phr.access.scope import narrowing
 from phr.access.sight import BLIND, Because, Facts, Sight, commons_sight, sight
 from phr.core.database import Session, Shapes, compile_query
@@ -181,7 +181,6 @@ class Visit:
                         raise absent()
                 view, decision = self.decide(opened, verb)
                 chosen = choose(view)
-                # A citizen's reads of the commons stand in their own journal only when a record is opened.
                 bound = self._bound(opened) | self._entry(opened, tag, decision.because, asked)
                 build = partial(_witnessed, chosen, in_record=opened is not None)
                 query = _SHAPES.get((opened is not None, chosen.shape), build)
@@ -273,6 +272,3 @@ def _witnessed(chosen: Statement, *, in_record: bool) -> Any:
 def asked_of(parts: Sequence[str]) -> str:
     """What was asked, for the journal: an interaction's address without any searched value."""
     return "/".join(parts)
-
-
-__all__ = ["Citizen", "Deed", "Visit", "asked_of"]

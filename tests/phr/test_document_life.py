@@ -290,3 +290,6 @@ async def test_bytes_presented_by_a_report_take_its_visibility(record: str, hosp
     lifted = [{"op": "remove", "path": "/meta/security"}]
     assert (await hospital.patch(f"DiagnosticReport/{shown.json()['id']}", lifted)).status_code == 200
     assert (await person.get(binary)).status_code == 200
+    gone = await hospital.delete(f"DiagnosticReport/{shown.json()['id']}")
+    assert gone.status_code == 204, gone.text
+    assert (await person.get(binary)).status_code == 410
