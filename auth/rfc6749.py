@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
     AuthorizationServer,
     InvalidClientError,
     InvalidRequestError,
@@ -55,6 +56,8 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         visitor: Visitor = request.user
         granted = [scope for scope in scopes.split(request.scope) if scope in exchange.consented]
         account = visitor.account
+        if account is None:
+            raise AccessDeniedError()
         grant = grants.record(
             exchange.session, exchange.keys, account.id, self.client.id, granted, account.record, exchange.now
         )
@@ -66,7 +69,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             record=account.record,
             code_challenge=request.payload.data["code_challenge"],
             nonce=request.payload.data.get("nonce"),
-            auth_time=int(visitor.since.timestamp()),
+            auth_time=int(visitor.proof.at.timestamp()),
             grant=str(grant),
             jti=codes.new_jti(),
         )

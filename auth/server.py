@@ -87,7 +87,7 @@ class AuthServer:
                 return _answered(exchange, message, error)
             return answer
 
-    def sign_in(self, name: str, password: str, address: str) -> str | SignInRefusal:
+    def sign_in(self, name: str, password: str, address: str, agent: str = "") -> str | SignInRefusal:
         """The secret of a new browser session. The try is counted before the password is looked at."""
         now = self.clock()
         with Session(self.engine) as session, session.begin():
@@ -102,13 +102,14 @@ class AuthServer:
             return SignInRefusal.WRONG
         with Session(self.engine) as session, session.begin():
             throttle.forgive(session, self.keys, name, address)
-            return sessions.start(session, account.id, now)
+            proof = sessions.Proof(("pwd",), "pwd", now)
+            return sessions.start(session, self.keys, account, proof, agent, now)[1]
 
     def visitor(self, secret: str | None) -> Visitor | None:
         """Who this browser session is."""
         if not secret:
             return None
-        with Session(self.engine) as session:
+        with Session(self.engine) as session, session.begin():
             return sessions.find(session, self.keys, secret, self.clock())
 
     def sign_out(self, secret: str) -> None:
@@ -127,7 +128,7 @@ class AuthServer:
         grant = exchange.get_consent_grant(message, visitor)
         asked = grant.request.payload.data
         prompts = asked.get("prompt", "").split()
-        age = None if visitor is None else (exchange.now - visitor.since).total_seconds()
+        age = None if visitor is None else (exchange.now - visitor.proof.at).total_seconds()
         # OpenID Connect Core §3.1.2.1: max_age. Ten seconds leave the time to come back from the sign-in page.
         stale = age is None or ("max_age" in asked and age > max(int(asked["max_age"]), 10))
         sign_in = stale or "login" in prompts

@@ -13,7 +13,10 @@ def sweep(session: Session, now: datetime) -> None:
     slack = timedelta(minutes=1)
     for table in (tables.revoked_token, tables.seen_assertion):
         session.execute(delete(table).where(table.c.until < now - slack))
-    session.execute(delete(tables.browser_session).where(tables.browser_session.c.expires < now))
+    for table in (tables.browser_session, tables.ticket, tables.refresh_token, tables.invitation):
+        session.execute(delete(table).where(table.c.expires < now))
+    for table in (tables.provider_session, tables.exchanged_token):
+        session.execute(delete(table).where(table.c.until < now - slack))
     # A used code is kept as long as the token it gave may live, so that a replay still revokes it.
     code = tables.authorization_code
     session.execute(delete(code).where(code.c.expires < now - grants.TOKEN_LIFETIME - slack))

@@ -7,10 +7,22 @@ import auth.tables
 import fhir.tables
 import phr.access.journal
 import phr.core.keys
+import phr.core.outbox
 import phr.imports
+import phr.representation
+import phr.traits
 from phr.core.database import metadata
 
-MODELS = (auth.tables, fhir.tables, phr.access.journal, phr.core.keys, phr.imports)
+MODELS = (
+    auth.tables,
+    fhir.tables,
+    phr.access.journal,
+    phr.core.keys,
+    phr.core.outbox,
+    phr.imports,
+    phr.representation,
+    phr.traits,
+)
 
 engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool)
 with engine.connect() as connection:

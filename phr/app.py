@@ -28,7 +28,7 @@ from phr.core.database import Database, synchronous_engine
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import Settings
 from phr.core.vault import KeyFile
-from phr.web import signin
+from phr.web import authorize, pages, signin
 
 log = logging.getLogger("carnet.http")
 
@@ -164,7 +164,9 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
+    app.include_router(authorize.router(parts.server))
     app.include_router(signin.router(parts.server))
+    app.include_router(pages.static_router())
     if settings.sandbox:
         app.include_router(sandbox.router(settings))
     document = app.openapi

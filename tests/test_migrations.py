@@ -13,11 +13,23 @@ import auth.tables
 import fhir.tables
 import phr.access.journal
 import phr.core.keys
+import phr.core.outbox
 import phr.imports
+import phr.representation
+import phr.traits
 from phr.core.database import metadata, psycopg_url
 from phr.schema import migrate
 
-MODELS = (auth.tables, fhir.tables, phr.access.journal, phr.core.keys, phr.imports)
+MODELS = (
+    auth.tables,
+    fhir.tables,
+    phr.access.journal,
+    phr.core.keys,
+    phr.core.outbox,
+    phr.imports,
+    phr.representation,
+    phr.traits,
+)
 VERSIONS = Path(__file__).parent.parent / "migrations" / "versions"
 GROWING = ("record", "resource", "history", "blob", "blob_chunk", "journal", "journal_head")
 

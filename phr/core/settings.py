@@ -3,8 +3,9 @@
 Every variable is in `VARIABLES`; docker-compose.yml and docs/operations.md are tested against it.
 """
 
+import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,14 +25,47 @@ VARIABLES = {
     "PHR_JSON_DEPTH": "deepest JSON nesting (50)",
     "PHR_POOL": "database connections per process (16)",
     "PHR_INS_OIDS": "assigning authorities whose INS a record may open under (official and test)",
+    "PHR_TRUSTED_PROXIES": "networks of the proxies whose X-Forwarded-For and certificate header are believed (none)",
+    "PHR_CLIENT_CERT_HEADER": "header in which those proxies pass the client's certificate (RFC 9440 or escaped PEM)",
+    "PHR_CLIENT_CA_FILE": "PEM file of the authorities whose certificates authenticate clients (tls_client_auth)",
+    "PHR_SMTP": "smtp://, smtp+starttls:// or smtps:// URL of the mail server; unset: mail waits in the database",
+    "PHR_SMTP_PASSWORD_FILE": "file that holds the mail server's password",
+    "PHR_MAIL_FROM": "sender of the mail (carnet@ the issuer's host)",
+    "PHR_TERMS_VERSION": "version of the terms a citizen accepts (1)",
+    "PHR_PSC_DISCOVERY": "discovery document of the professionals' identity provider, like Pro Santé Connect",
+    "PHR_PSC_CLIENT_ID": "this installation's client id at that provider",
+    "PHR_PSC_SECRET_FILE": "file that holds the client secret at that provider",
+    "PHR_FC_DISCOVERY": "discovery document of the citizens' identity provider, like FranceConnect",
+    "PHR_FC_CLIENT_ID": "this installation's client id at that provider",
+    "PHR_FC_SECRET_FILE": "file that holds the client secret at that provider",
+    "PHR_FC_ACR": "lowest eIDAS level with which that provider may open a record (eidas2)",
 }
 
 INS_OFFICIAL = ("1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9")
 INS_TEST = ("1.2.250.1.213.1.4.10", "1.2.250.1.213.1.4.11")
+EIDAS = ("eidas1", "eidas2", "eidas3")
+MAIL_SCHEMES = ("smtp", "smtp+starttls", "smtps")
 
 
 class UnsafeSettingsError(Exception):
     """Settings that would run production like a sandbox. The message lists every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An OpenID provider that people of one kind sign in with. `secret` is never shown."""
+
+    discovery: str
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Where mail goes out, and from whom. `url` without a password."""
+
+    url: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +87,15 @@ class Settings:
     json_depth: int
     pool: int
     ins_oids: tuple[str, ...]
+    trusted_proxies: tuple[str, ...] = ()
+    client_cert_header: str | None = None
+    client_ca_file: Path | None = None
+    mail: Mail | None = None
+    mail_from: str = "carnet@localhost"
+    terms_version: str = "1"
+    psc: Provider | None = None
+    fc: Provider | None = None
+    fc_acr: str = "eidas2"
 
     @property
     def sandbox(self) -> bool:
@@ -78,13 +121,22 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     data_dir = Path(environ.get("PHR_DATA_DIR", "var")).resolve()
     sandbox = env == "sandbox"
     default_oids = INS_OFFICIAL + INS_TEST if sandbox else INS_OFFICIAL
+    issuer = environ.get("PHR_ISSUER", f"http://127.0.0.1:{port}").rstrip("/")
+    proxies = tuple(environ.get("PHR_TRUSTED_PROXIES", "").split())
+    faults += [f"PHR_TRUSTED_PROXIES: {one} is not a network" for one in proxies if not _is_network(one)]
+    header = environ.get("PHR_CLIENT_CERT_HEADER") or None
+    if header is not None and not proxies:
+        faults.append("PHR_CLIENT_CERT_HEADER needs PHR_TRUSTED_PROXIES: whose header would it be?")
+    level = environ.get("PHR_FC_ACR", "eidas2")
+    if level not in EIDAS:
+        faults.append(f"PHR_FC_ACR must be one of {', '.join(EIDAS)}")
     settings = Settings(
         env=env,
         host=environ.get("PHR_HOST", "127.0.0.1"),
         port=port,
         data_dir=data_dir,
         database_url=environ.get("PHR_DATABASE_URL") or None,
-        issuer=environ.get("PHR_ISSUER", f"http://127.0.0.1:{port}").rstrip("/"),
+        issuer=issuer,
         key_file=Path(environ.get("PHR_KEY_FILE") or data_dir / "keys" / "kek.json"),
         clamd=environ.get("PHR_CLAMD") or None,
         resource_bytes=number("PHR_RESOURCE_BYTES", 1 << 20),
@@ -94,12 +146,62 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         json_depth=number("PHR_JSON_DEPTH", 50),
         pool=number("PHR_POOL", 16),
         ins_oids=tuple(environ["PHR_INS_OIDS"].split()) if environ.get("PHR_INS_OIDS") else default_oids,
+        trusted_proxies=proxies,
+        client_cert_header=header,
+        client_ca_file=Path(environ["PHR_CLIENT_CA_FILE"]) if environ.get("PHR_CLIENT_CA_FILE") else None,
+        mail=_mail(environ, faults),
+        mail_from=environ.get("PHR_MAIL_FROM") or f"carnet@{urlsplit(issuer).hostname or 'localhost'}",
+        terms_version=environ.get("PHR_TERMS_VERSION") or "1",
+        psc=_provider("PHR_PSC", environ, faults),
+        fc=_provider("PHR_FC", environ, faults),
+        fc_acr=level,
     )
     if not sandbox:
         faults += _production_faults(settings, environ)
     if faults:
         raise UnsafeSettingsError("; ".join(faults))
     return settings
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(name: str, environ: Mapping[str, str], faults: list[str]) -> str:
+    """The secret in the file a variable names; the variable itself never holds it."""
+    try:
+        return Path(environ[name]).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"{name} names a file that cannot be read")
+        return ""
+
+
+def _mail(environ: Mapping[str, str], faults: list[str]) -> Mail | None:
+    url = environ.get("PHR_SMTP")
+    if not url:
+        return None
+    if urlsplit(url).scheme not in MAIL_SCHEMES or not urlsplit(url).hostname or urlsplit(url).password:
+        faults.append(f"PHR_SMTP must be a {', '.join(MAIL_SCHEMES)} URL with a host and without a password")
+    password = _read("PHR_SMTP_PASSWORD_FILE", environ, faults) if environ.get("PHR_SMTP_PASSWORD_FILE") else ""
+    return Mail(url, password)
+
+
+def _provider(prefix: str, environ: Mapping[str, str], faults: list[str]) -> Provider | None:
+    names = [f"{prefix}_{part}" for part in ("DISCOVERY", "CLIENT_ID", "SECRET_FILE")]
+    given = [name for name in names if environ.get(name)]
+    if not given:
+        return None
+    if given != names:
+        faults.append(f"{', '.join(names)} are set together or not at all")
+        return None
+    discovery, client_id, _ = (environ[name] for name in names)
+    if urlsplit(discovery).scheme != "https" and environ.get("PHR_ENV") != "sandbox":
+        faults.append(f"{names[0]} must be an https URL in production")
+    return Provider(discovery, client_id, _read(names[2], environ, faults))
 
 
 def _production_faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:

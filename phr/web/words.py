@@ -1,63 +1,30 @@
 """What pages say, in French and in English. A scope is told in the words of the person it concerns."""
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 
 from auth import scopes
 
 LANGUAGES = ("fr", "en")
 
-TEXTS: Mapping[str, Mapping[str, str]] = {
-    "fr": {
-        "skip": "Aller au contenu",
-        "other_language": "English",
-        "tagline": "Votre carnet de santé, sous votre contrôle",
-        "sign_in": "Se connecter",
-        "sign_in_for": "Connectez-vous pour continuer vers",
-        "name": "Identifiant ou adresse e-mail",
-        "password": "Mot de passe",
-        "wrong": "L’identifiant ou le mot de passe ne correspond pas. Vérifiez-les et réessayez.",
-        "throttled": "Trop d’essais. Attendez un quart d’heure avant de réessayer.",
-        "expired": "Cette page est restée ouverte trop longtemps. Recommencez, rien n’a été enregistré.",
-        "consent_title": "Autoriser une application",
-        "consent_intro": "souhaite accéder à votre carnet de santé.",
-        "signed_in_as": "Vous êtes connecté en tant que",
-        "choose": "Ce que vous autorisez",
-        "choose_hint": "Décochez ce que vous ne voulez pas partager.",
-        "after": "Vous reviendrez ensuite vers",
-        "allow": "Autoriser",
-        "deny": "Refuser",
-        "change": "Ce n’est pas vous ? Changer de compte",
-        "error_title": "Cette demande n’a pas abouti",
-        "error_text": "L’application qui vous a envoyé ici a fait une demande que nous ne pouvons pas accepter. "
-        "Rien n’a été partagé. Retournez dans l’application et réessayez, ou prévenez son éditeur.",
-        "error_detail": "Détail pour l’éditeur",
-    },
-    "en": {
-        "skip": "Skip to content",
-        "other_language": "Français",
-        "tagline": "Your health record, under your control",
-        "sign_in": "Sign in",
-        "sign_in_for": "Sign in to continue to",
-        "name": "Sign-in name or e-mail address",
-        "password": "Password",
-        "wrong": "The name or the password does not match. Check them and try again.",
-        "throttled": "Too many tries. Wait a quarter of an hour before trying again.",
-        "expired": "This page stayed open for too long. Start again, nothing was saved.",
-        "consent_title": "Allow an application",
-        "consent_intro": "asks for access to your health record.",
-        "signed_in_as": "You are signed in as",
-        "choose": "What you allow",
-        "choose_hint": "Untick what you do not want to share.",
-        "after": "You will then return to",
-        "allow": "Allow",
-        "deny": "Refuse",
-        "change": "Not you? Use another account",
-        "error_title": "This request did not succeed",
-        "error_text": "The application that sent you here made a request we cannot accept. Nothing was shared. "
-        "Go back to the application and try again, or tell its publisher.",
-        "error_detail": "Detail for the publisher",
-    },
-}
+_FOLDER = Path(__file__).parent / "texts"
+
+
+def _texts() -> dict[str, dict[str, str]]:
+    """Every text file, merged. Raises ValueError when two files name one text."""
+    found: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    for path in sorted(_FOLDER.glob("*.toml")):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        for language in LANGUAGES:
+            twice = found[language].keys() & content[language].keys()
+            if twice:
+                raise ValueError(f"{path.name} names again: {sorted(twice)}")
+            found[language] |= content[language]
+    return found
+
+
+TEXTS: Mapping[str, Mapping[str, str]] = _texts()
 
 _PLAIN = {
     scopes.OPENID: ("Savoir que c’est vous, sans votre nom", "Know that it is you, without your name"),

@@ -27,7 +27,7 @@ from auth.clients import Client, Kind
 from auth.routes import router as machine_routes
 from auth.server import AuthServer
 from phr.core.keys import SystemKeys
-from phr.web.signin import router as page_routes
+from phr.web import authorize, pages, signin
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Authlib says it would rather use httpx2
@@ -77,7 +77,8 @@ class City:
         self.server = AuthServer(self.engine, self.keys, self.issuer, self.clock)
         self.app = FastAPI()
         self.app.include_router(machine_routes(self.server))
-        self.app.include_router(page_routes(self.server))
+        for routes in (authorize.router(self.server), signin.router(self.server), pages.static_router()):
+            self.app.include_router(routes)
 
     def transport(self, address: str = "203.0.113.9") -> httpx.ASGITransport:
         return httpx.ASGITransport(app=self.app, client=(address, 40000))

@@ -27,6 +27,7 @@ def test_sign_in_by_name_or_mail_in_any_case(city: City) -> None:
         assert isinstance(secret, str)
         visitor = city.server.visitor(secret)
         assert visitor is not None
+        assert visitor.account is not None
         assert (visitor.account.id, visitor.account.record) == (lucie.id, lucie.record)
 
 

@@ -1,0 +1,100 @@
+"""What must be sent to the world outside: mails, logout notices. Written with what causes it, sent after it commits.
+
+The rule: a message is stored, sealed, in the transaction that causes it, so it is neither lost by a crash nor sent for
+something undone; it is sent at least once, by whichever process is first, and tried again, less and less often.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Uuid,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from phr.core.database import metadata
+from phr.core.keys import SystemKeys
+from phr.core.vault import seal, unseal
+
+log = logging.getLogger("carnet.outbox")
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("due", DateTime(timezone=True), nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+)
+
+FIRST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(hours=1)
+GIVEN_UP = timedelta(days=3)
+
+Deliver = Callable[[dict[str, Any]], None]
+"""Sends one message; any exception means it was not sent."""
+
+
+def put(session: Session, keys: SystemKeys, kind: str, message: dict[str, Any], now: datetime) -> UUID:
+    """Store a JSON `message` to be sent once the caller's transaction commits."""
+    made = uuid4()
+    sealed = seal(keys.get("accounts"), json.dumps(message).encode(), _context(made))
+    row = {"id": made, "kind": kind, "sealed": sealed, "created": now, "due": now, "tries": 0}
+    session.execute(insert(outbox).values(row))
+    return made
+
+
+def send_one(engine: Engine, keys: SystemKeys, deliverers: Mapping[str, Deliver], now: datetime) -> bool:
+    """Send the message that waits longest among those due, if any of our kinds is. False when there is none.
+
+    Its row stays locked while it is sent: another process takes the next one.
+    """
+    with Session(engine) as session, session.begin():
+        row = session.execute(
+            select(outbox)
+            .where(outbox.c.due <= now, outbox.c.kind.in_(list(deliverers)))
+            .order_by(outbox.c.due)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).one_or_none()
+        if row is None:
+            return False
+        mine = outbox.c.id == row.id
+        try:
+            deliverers[row.kind](json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id))))
+        except Exception as error:  # whatever the server or the network does: the message waits, and we say so
+            given_up = row.created <= now - GIVEN_UP
+            log.warning("%s not sent, %s: %s", row.kind, "given up" if given_up else "later", type(error).__name__)
+            wait = min(FIRST_WAIT * 2 ** min(row.tries, 20), LONGEST_WAIT)
+            later = update(outbox).where(mine).values(due=now + wait, tries=row.tries + 1)
+            session.execute(delete(outbox).where(mine) if given_up else later)
+            return True
+        session.execute(delete(outbox).where(mine))
+    return True
+
+
+def waiting(session: Session, keys: SystemKeys, kind: str) -> list[dict[str, Any]]:
+    """The messages of one kind not sent yet, oldest first: what a sandbox without a mail server shows instead."""
+    rows = session.execute(select(outbox).where(outbox.c.kind == kind).order_by(outbox.c.created)).all()
+    return [json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id))) for row in rows]
+
+
+def _context(id: UUID) -> bytes:
+    return b"outbox|" + id.bytes
