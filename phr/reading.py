@@ -21,7 +21,7 @@ from fhir.stored import Stored
 from fhir.view import View
 from phr import records
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, identity
+from phr.access.reader import Person, identity
 from phr.access.scope import READ, SEARCH, granted
 from phr.access.visit import Deed, Visit, asked_of
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid, malformed
@@ -51,7 +51,7 @@ def require(visit: Visit, verb: str, kind: Kind) -> None:
 
 async def home_of(visit: Visit, kind: Kind, identifier: str) -> str | None:
     """The record to look for a resource in: the citizen's own, else where the id lives. None: the commons."""
-    if isinstance(visit.reader, Citizen):
+    if isinstance(visit.reader, Person):
         return visit.reader.record
     bucket = bucket_of(identifier)
     if kind.commons or bucket is None:
@@ -191,13 +191,13 @@ async def _person_asked(visit: Visit, kind: Kind, pairs: Pairs, base: str) -> tu
     """`asked_home`, and the identifiers known to be that person's. A citizen learns of no other's record."""
     reader = visit.reader
     if kind.commons:
-        return (reader.record if isinstance(reader, Citizen) else None), {}
+        return (reader.record if isinstance(reader, Person) else None), {}
     asked, found = query.record_asked(kind, pairs, base), None
     if asked is not None and asked.identifier is not None:
         system, _, value = asked.identifier.partition("|")
         async with visit.installation.database.session() as session:
             found = await records.find(session, visit.installation, system, value)
-    if isinstance(reader, Citizen):
+    if isinstance(reader, Person):
         if asked is not None and asked.patient not in (None, reader.record):
             raise absent()
         return reader.record, {asked.identifier: found} if asked and asked.identifier and found == reader.record else {}
@@ -337,7 +337,7 @@ async def everything(visit: Visit, identifier: str, pairs: Pairs, *, strict: boo
         parts.append(UpdatedMatch("ge", since := _since(names["_since"]), since))
     limit = page_size(names.get("_count"))
     match = And(tuple(parts)) if parts else Everything()
-    if isinstance(visit.reader, Citizen) and identifier != visit.reader.record:
+    if isinstance(visit.reader, Person) and identifier != visit.reader.record:
         raise absent()
     async with visit.act(identifier, READ, Tag.EVERYTHING, asked_of(("Patient", identifier, "$everything"))) as deed:
         rows = await deed.fetch(page_of(deed.view.inside, Page(match, (Sort("_id"),), after, limit)))

@@ -14,8 +14,8 @@ from fhir.store import open_record
 from fhir.tables import record_lookup
 from phr.access.installation import Installation, OpenedRecord
 from phr.access.journal import Tag
-from phr.access.reader import Depositor, Operator
-from phr.access.scope import SEARCH
+from phr.access.reader import Depositor, Operator, Professional
+from phr.access.scope import SEARCH, granted
 from phr.access.visit import Deed, Visit
 from phr.core.database import Session, compile_query
 from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
@@ -90,11 +90,13 @@ SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValu
 async def look_up(visit: Visit, system: str, value: str) -> Json | None:
     """Whether a person has a record here, by INS: the Patient's id, that it is open, and the identifier asked.
 
-    The one search across people, for software that deposits and for the operator (TD02). Journaled in the record
-    it finds, or in the client's own chain.
+    The one search across people, for professionals, for software that deposits and for the operator (TD02). Journaled
+    in the record it finds, or in the client's own chain. No row is looked at, so a scope's query could not be asked.
     """
-    if not isinstance(visit.reader, Depositor | Operator):
+    if not isinstance(visit.reader, Professional | Depositor | Operator):
         raise forbidden("This reader does not look people up.")
+    if not granted(visit.scopes, visit.reader, SEARCH, "Patient", whole=True):
+        raise forbidden("The token's scopes do not allow looking people up.")
     async with visit.installation.database.session() as session:
         name = await find(session, visit.installation, system, value)
     try:

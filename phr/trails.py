@@ -17,7 +17,7 @@ from fhir.view import View
 from phr import records
 from phr.access.audit import Act, acts_of, audit_event, opened, shown
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, Depositor, Operator, identity
+from phr.access.reader import Citizen, Depositor, Operator, Professional, identity
 from phr.access.scope import READ, SEARCH
 from phr.access.visit import Deed, Visit
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, malformed
@@ -177,7 +177,7 @@ async def read(visit: Visit, identifier: str) -> Json:
 def looks_up(visit: Visit, kind: Kind, pairs: Pairs) -> bool:
     """Whether this is the one search across people: `Patient?identifier=`, by software that may look a person up."""
     wanted = any(name == "identifier" for name, _ in pairs)
-    return kind.name == "Patient" and wanted and isinstance(visit.reader, Depositor | Operator)
+    return kind.name == "Patient" and wanted and isinstance(visit.reader, Professional | Depositor | Operator)
 
 
 async def lookup_bundle(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False) -> Json:

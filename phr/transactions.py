@@ -19,7 +19,7 @@ from fhir.search import all_of
 from fhir.stored import Stored
 from phr import documents, links, submission, writing
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, System
+from phr.access.reader import Person, System
 from phr.access.right import JOURNAL_ONLY, may_create
 from phr.access.scope import CREATE, DELETE, UPDATE
 from phr.access.visit import Deed, Visit
@@ -142,7 +142,7 @@ class Transaction:
     async def home(self) -> str | None:
         """The record all this is about: the citizen's own, or the one every entry names. None: the commons."""
         reader = self.visit.reader
-        if isinstance(reader, Citizen):
+        if isinstance(reader, Person):
             return reader.record
         named: set[str] = set()
         for entry in self.entries:
@@ -359,7 +359,7 @@ async def transact(
     settings = visit.installation.settings
     entries = _entries(bundle, settings.transaction_entries)
     if submission.is_pdsm(bundle):
-        issues = submission.check_submission(bundle, by_citizen=isinstance(visit.reader, Citizen))
+        issues = submission.check_submission(bundle, by_citizen=isinstance(visit.reader, Person))
         if issues and not isinstance(visit.reader, System):
             raise DomainError(Reason.CONTENT, *located(issues, "Bundle", "Bundle"))
     transaction = Transaction(visit, entries, base)

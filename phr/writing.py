@@ -20,7 +20,7 @@ from fhir.store import Draft
 from fhir.stored import Keyring, Stored
 from phr import documents
 from phr.access.journal import Tag
-from phr.access.reader import Citizen
+from phr.access.reader import Person
 from phr.access.right import may_create, may_delete
 from phr.access.scope import CREATE, DELETE, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit, asked_of
@@ -76,7 +76,7 @@ def written(draft: Draft, *, created: bool) -> Written:
 
 async def person_named(visit: Visit, kind: Kind, body: Json, base: str) -> str | None:
     """Whose record a body is for: the citizen's own, the person it refers to, or the INS it names them by."""
-    if isinstance(visit.reader, Citizen):
+    if isinstance(visit.reader, Person):
         return visit.reader.record
     people = patients_of(kind, body, base)
     if len(people) > 1:
@@ -117,7 +117,7 @@ async def create(
         record = await person_named(visit, kind, body, base)
         if record is None:
             raise invalid("Whose record is this for? The resource names no person.", kind.name, "required")
-    elif isinstance(visit.reader, Citizen):
+    elif isinstance(visit.reader, Person):
         record = visit.reader.record
     try:
         async with visit.act(record, CREATE, tag, asked_of((kind.name,))) as deed:
@@ -321,6 +321,6 @@ def judge_alone(visit: Visit, kind: Kind, body: Json) -> None:
         body, _ = documents.inline_attachment(body)
     judge(kind, body, kind.name)
     if kind.name == "DocumentReference":
-        issues = documents.check_reference(body, by_citizen=isinstance(visit.reader, Citizen), new=True)
+        issues = documents.check_reference(body, by_citizen=isinstance(visit.reader, Person), new=True)
         if issues:
             raise DomainError(Reason.CONTENT, *issues)

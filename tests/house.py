@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import httpx
 
@@ -45,16 +45,18 @@ class House:
     def claims(self, kind: str, client: str, scopes: Sequence[str], record: str | None = None, **more: Any) -> Claims:
         """Claims valid for ten minutes."""
         expires = datetime.now(UTC) + timedelta(minutes=10)
-        values = {"subject": more.get("subject", record or client), "jti": more.get("jti", str(uuid4()))}
+        subject = client if record is None else account_of(record)
+        values = {"subject": more.get("subject", subject), "jti": more.get("jti", str(uuid4()))}
         return Claims(client, kind, record=record, scopes=tuple(scopes), grant=None, expires=expires, **values)
 
     def token(self, claims: Claims) -> str:
         """A token the server signs as it signs its own."""
-        return mint(self.settings.issuer, self.parts.server.signing, claims, datetime.now(UTC))
+        server = self.parts.server
+        return mint(self.settings.issuer, server.signing, server.subjects, claims, claims.client, datetime.now(UTC))
 
     def citizen(self, record: str, scopes: Sequence[str] = ALL, client: str = "app") -> "Caller":
         """An app of the person whose record this is."""
-        return self.caller(self.claims("citizen-app", client, scopes, record, subject=f"account-of-{record}"))
+        return self.caller(self.claims("citizen-app", client, scopes, record, subject=account_of(record)))
 
     def depositor(self, client: str = "hospital", scopes: Sequence[str] = ("system/*.cruds",)) -> "Caller":
         """Software that deposits."""
@@ -122,6 +124,11 @@ class Caller:
     async def delete(self, path: str, **headers: str) -> httpx.Response:
         """DELETE."""
         return await self.ask("DELETE", path, _headers(headers))
+
+
+def account_of(record: str) -> str:
+    """The account of the person whose record this is, in these tests."""
+    return str(uuid5(NAMESPACE_OID, record))
 
 
 def _headers(names: dict[str, str]) -> dict[str, str]:

@@ -14,10 +14,19 @@ from sqlalchemy import ARRAY, DateTime, Integer, Select, SmallInteger, String, U
 from fhir.lens import Binder, Statement
 from fhir.predicate import equals_any
 from fhir.record import RecordKeys
-from phr.access.journal import Note, Tag, journal, read_note
+from phr.access.journal import Actor, Note, Tag, journal, read_note
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _INTERACTION = "http://hl7.org/fhir/restful-interaction"
+_TABLES = {
+    "TRE_G15": "ProfessionSante",
+    "TRE_G16": "ProfessionFormation",
+    "TRE_R94": "ProfessionSocial",
+    "TRE_R95": "UsagerTitre",
+    "TRE_R291": "AutreProfession",
+}
+"""Where the code of a profession is defined (JDV_J65-SubjectRole-DMP)."""
+_PROFESSIONALS = "urn:oid:1.2.250.1.71.4.2.1"
 _ACTIONS = {
     Tag.CREATE: "C",
     Tag.OPEN: "C",
@@ -78,19 +87,36 @@ def shown(act: Act, visible: frozenset[str]) -> Act | None:
     return Act(act.seq, act.id, act.at, act.tag, kept, act.note)
 
 
+def _agents(act: Act, record: str) -> list[dict[str, Any]]:
+    """Who acted: the person, who represents them, or the professional and their assistant; and the software.
+
+    The requestor is who really acted: the assistant, when there is one.
+    """
+    note, human = act.note, {"type": {"coding": [{"system": _DCM, "code": "110153", "display": "Source Role ID"}]}}
+    software = {"coding": [{"system": _DCM, "code": "110150", "display": "Application"}]}
+    application = {"type": software, "who": {"display": note.client}, "requestor": False}
+    if note.reader == "Citizen":
+        return [{**human, "who": {"reference": f"Patient/{record}"}, "requestor": True}, application]
+    if not note.actors:
+        return [{**human, "who": {"display": note.client}, "requestor": True}]
+    last = note.actors[-1]
+    return [*({**human, **_told(actor), "requestor": actor is last} for actor in note.actors), application]
+
+
+def _told(actor: Actor) -> dict[str, Any]:
+    if actor.behalf:
+        return {"role": [{"text": "Représentant légal"}], "altId": actor.id}
+    display = ", ".join(filter(None, (actor.name, actor.structure_name or actor.structure)))
+    who = {"identifier": {"system": _PROFESSIONALS, "value": actor.id}, "display": display or actor.id}
+    if actor.system not in _TABLES:
+        return {"who": who}
+    table = f"{actor.system}-{_TABLES[actor.system]}"
+    system = f"https://mos.esante.gouv.fr/NOS/{table}/FHIR/{table.replace('_', '-')}"
+    return {"role": [{"coding": [{"system": system, "code": actor.profession}]}], "who": who}
+
+
 def audit_event(act: Act, record: str) -> dict[str, Any]:
     """FHIR R4 AuditEvent of one entry (shape: BALP, https://profiles.ihe.net/ITI/BALP)."""
-    human = act.note.reader == "Citizen"
-    agent = {
-        "type": {"coding": [{"system": _DCM, "code": "110153", "display": "Source Role ID"}]},
-        "who": {"reference": f"Patient/{record}"} if human else {"display": act.note.client},
-        "requestor": True,
-    }
-    application = {
-        "type": {"coding": [{"system": _DCM, "code": "110150", "display": "Application"}]},
-        "who": {"display": act.note.client},
-        "requestor": False,
-    }
     about = [{"what": {"reference": f"Patient/{record}"}}]
     named = [{"what": {"reference": name}} for name in act.resources if name != f"Patient/{record}"]
     return {
@@ -105,7 +131,7 @@ def audit_event(act: Act, record: str) -> dict[str, Any]:
         "action": _ACTIONS.get(act.tag, "R"),
         "recorded": act.at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "outcome": "0",
-        "agent": [agent, application] if human else [agent],
+        "agent": _agents(act, record),
         "source": {"observer": {"display": "Carnet"}},
         "entity": [*about, *named],
     }

@@ -37,8 +37,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from auth.professionals import Professional
 from fhir.record import RecordKeys
 from fhir.tables import ID
+from phr.access import reader as readers
+from phr.access.reader import Delegate, Reader
 from phr.core.database import metadata
 
 
@@ -89,13 +92,54 @@ GENESIS = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Someone who acted, as they were known then. `id`: a professional's national id, or an account.
+
+    `system` names the table `profession` is a code of, such as TRE_G15; `structure` is an id; `behalf` the record of
+    who is represented.
+    """
+
+    id: str
+    name: str = ""
+    system: str = ""
+    profession: str = ""
+    structure: str = ""
+    structure_name: str = ""
+    behalf: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
-    """What the entry says, sealed: who asked, under which rule, and what exactly."""
+    """What the entry says, sealed: who asked, under which rule, and what exactly.
+
+    `actors`: the professional, then the assistant if one acted; or who represents the person. Of the person
+    themself, and of software alone, `reader` and `client` say enough.
+    """
 
     reader: str
     client: str
     because: str
     asked: str
+    actors: tuple[Actor, ...] = ()
+
+
+def _actor(who: Professional) -> Actor:
+    name = f"{who.given} {who.family}".strip()
+    return Actor(who.id, name, who.system, who.profession, who.structure, who.structure_name)
+
+
+def _actors(reader: Reader) -> tuple[Actor, ...]:
+    match reader:
+        case Delegate(account=account, record=record):
+            return (Actor(account, behalf=record),)
+        case readers.Professional(identity=identity, assistant=assistant):
+            return tuple(_actor(who) for who in (identity, assistant) if who is not None)
+    return ()
+
+
+def note_of(reader: Reader, because: str, asked: str) -> Note:
+    """What an entry says of this reader: both names when two act as one."""
+    return Note(type(reader).__name__, reader.client, because, asked, _actors(reader))
 
 
 @dataclass(frozen=True, slots=True)

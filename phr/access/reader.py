@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auth import professionals
 from auth.claims import Claims
 from phr.core.errors import forbidden
 
@@ -13,6 +14,28 @@ class Citizen:
     client: str
     account: str
     record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """A person acting for another, as a parent does: in the record of the person represented, and in no other."""
+
+    client: str
+    account: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Professional:
+    """A professional, through their software. `record`: the patient context it handed over at launch, if any.
+
+    `assistant`: who really acts, in the professional's name and with at most their rights.
+    """
+
+    client: str
+    identity: professionals.Professional
+    record: str | None
+    assistant: professionals.Professional | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +59,42 @@ class System:
     client: str
 
 
-Reader = Citizen | Depositor | Operator | System
+Person = Citizen | Delegate
+"""Who has one record and writes there as its holder: for `isinstance`. What each sees of it is not the same."""
+
+Reader = Person | Professional | Depositor | Operator | System
 
 
 def identity(reader: Reader) -> str:
-    """The name an author is known by; stored only as a keyed hash under the record's key."""
+    """The name an author is known by; stored only as a keyed hash under the record's key.
+
+    What an assistant writes is the professional's.
+    """
     match reader:
-        case Citizen(account=account):
+        case Citizen(account=account) | Delegate(account=account):
             return f"account:{account}"
+        case Professional():
+            return f"professional:{reader.identity.id}"
         case _:
             return f"client:{reader.client}"
 
 
 def reader_of(claims: Claims) -> Reader:
-    """The reader these claims make. Raises DomainError FORBIDDEN."""
+    """The reader these claims make. Raises DomainError FORBIDDEN.
+
+    `act` (RFC 8693 §4.1) that does not say the same as the rest of the token makes no reader.
+    """
     match claims.kind:
         case "citizen-app" if claims.record is not None:
-            return Citizen(claims.client, claims.subject, claims.record)
+            if claims.actor is None:
+                return Citizen(claims.client, claims.subject, claims.record)
+            if claims.actor == claims.subject:
+                return Delegate(claims.client, claims.actor, claims.record)
+        case "professional" | "pharmacy" if claims.professional is not None:
+            if claims.actor == (claims.assistant.id if claims.assistant is not None else None):
+                return Professional(claims.client, claims.professional, claims.record, claims.assistant)
+        case "pharmacy" if claims.actor is None and all(scope.startswith("system/") for scope in claims.scopes):
+            return Depositor(claims.client)
         case "deposit":
             return Depositor(claims.client)
         case "operator":

@@ -1,13 +1,14 @@
 """What a reader may write, as decisions with reasons. Only what is already in sight (`phr.access.sight`) is judged.
 
-The rule: only the author changes content, only the citizen lifts a mask, and nobody writes the journal.
+The rule: only the author changes content, only the person (or who represents them) lifts a mask, and nobody writes
+the journal.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fhir.parameters import Kind
-from phr.access.reader import Citizen, Depositor, Operator, Reader, System
+from phr.access.reader import Depositor, Operator, Person, Professional, Reader, System
 
 MASK = "MASQUE_PS"
 HIDDEN_FROM_PATIENT = "INVISIBLE_PATIENT"
@@ -50,7 +51,7 @@ def may_create(reader: Reader, kind: Kind) -> Verdict:
         if isinstance(reader, Operator | System):
             return ALLOWED
         return Refused("Only the operator's software writes this resource type.")
-    if isinstance(reader, Citizen | Depositor | System):
+    if isinstance(reader, Person | Professional | Depositor | System):
         return ALLOWED
     return Refused("The operator's software never writes inside a record.")
 
@@ -62,11 +63,11 @@ def may_change(reader: Reader, kind: Kind, change: Change) -> Verdict:
     if kind.commons:
         return may_create(reader, kind)
     lifted = change.labels_before - change.labels_after
-    if MASK in lifted and not isinstance(reader, Citizen):
+    if MASK in lifted and not isinstance(reader, Person):
         return Refused("Only the person lifts the mask they set (R1111-49).")
     if change.mine:
         return ALLOWED
-    if isinstance(reader, Citizen) and change.only_visibility():
+    if isinstance(reader, Person) and change.only_visibility():
         moved = change.labels_before ^ change.labels_after
         if moved <= {MASK}:
             return ALLOWED
@@ -82,6 +83,6 @@ def may_delete(reader: Reader, kind: Kind, *, mine: bool) -> Verdict:
         return may_create(reader, kind)
     if not mine:
         return Refused("Only its author may delete this resource.")
-    if kind.name in NEVER_DELETED and not isinstance(reader, Citizen):
+    if kind.name in NEVER_DELETED and not isinstance(reader, Person):
         return Refused("Software does not delete a document: its author marks it entered-in-error.")
     return ALLOWED

@@ -9,13 +9,14 @@ from enum import StrEnum
 from uuid import UUID
 
 from fhir.predicate import And, AuthoredBy, Commons, Flagged, Not, Nothing, Predicate, Within
-from phr.access.reader import Citizen, Depositor, Reader, System
+from phr.access.reader import Citizen, Delegate, Depositor, Professional, Reader, System
 
 
 class Because(StrEnum):
     """Why a reader sees what they see. Closed: the journal and the citizen read it."""
 
     OWN_RECORD = "own-record"
+    REPRESENTS = "represents"
     OWN_DEPOSITS = "own-deposits"
     IMPORTING = "importing"
     COMMONS = "commons"
@@ -53,7 +54,10 @@ def sight(reader: Reader, facts: Facts, now: datetime) -> Sight:
         case Citizen(record=record) if record == facts.record:
             # R1111-53: what awaits its announcement is not shown to the person yet.
             return Sight(And((inside, Not(Flagged("hidden_from_patient")))), Because.OWN_RECORD)
-        case Depositor():
+        case Delegate(record=record) if record == facts.record:
+            unannounced, from_proxies = Flagged("hidden_from_patient"), Flagged("hidden_from_proxies")
+            return Sight(And((inside, Not(unannounced), Not(from_proxies))), Because.REPRESENTS)
+        case Depositor() | Professional():
             # R1111-49: an author still sees their own, whatever is masked since.
             return Sight(And((inside, AuthoredBy(facts.author))), Because.OWN_DEPOSITS)
         case System():

@@ -34,14 +34,14 @@ from sqlalchemy import (
 from auth.scopes import Scope
 from auth.tables import client, revoked_token
 from fhir.lens import Binder, Lens, Statement
-from fhir.predicate import And, Everything, equals_any
+from fhir.predicate import And, Everything, Predicate, equals_any
 from fhir.record import COMMONS, RecordKeys, bucket_of
 from fhir.stored import Keyring
 from fhir.tables import ID, record
 from fhir.view import BLIND as BLIND_LENS
 from fhir.view import View
 from phr.access.installation import Installation, OpenedRecord
-from phr.access.journal import Entry, Note, Tag, chain_of_client, trail
+from phr.access.journal import Entry, Tag, chain_of_client, note_of, trail
 from phr.access.reader import Reader, identity
 from phr.access.scope import narrowing
 from phr.access.sight import BLIND, Because, Facts, Sight, commons_sight, sight
@@ -100,17 +100,20 @@ class Visit:
 
     def decide(self, opened: OpenedRecord | None, verb: str | None) -> tuple[View, Sight]:
         """The decision, as a view: the policy's predicate AND the scopes', and the keys of what it opened."""
-        narrow = Everything() if verb is None else narrowing(self.scopes, self.reader, verb)
-        commons = Lens(And((commons_sight(self.reader).predicate, narrow)))
         keys = {COMMONS: self.installation.commons}
+        narrow = self._narrowing(verb, self.installation.commons)
+        commons = Lens(And((commons_sight(self.reader).predicate, narrow)))
         if opened is None:
             return View(None, BLIND_LENS, commons, Keyring(keys)), commons_sight(self.reader)
         decision = sight(self.reader, self._facts(opened), self.now)
         if decision is BLIND:
             return View(opened.keys.record, BLIND_LENS, commons, Keyring(keys)), decision
         keys[opened.keys.record] = opened.keys
-        inside = Lens(And((decision.predicate, narrow)))
+        inside = Lens(And((decision.predicate, self._narrowing(verb, opened.keys))))
         return View(opened.keys.record, inside, commons, Keyring(keys)), decision
+
+    def _narrowing(self, verb: str | None, keys: RecordKeys) -> Predicate:
+        return Everything() if verb is None else narrowing(self.scopes, self.reader, verb, keys)
 
     def _facts(self, opened: OpenedRecord) -> Facts:
         author = opened.keys.hashed(identity(self.reader))
@@ -129,7 +132,7 @@ class Visit:
         return bound
 
     def _entry(self, opened: OpenedRecord | None, tag: Tag, because: Because, asked: str) -> dict[str, object]:
-        note = Note(type(self.reader).__name__, self.reader.client, because.value, asked)
+        note = note_of(self.reader, because.value, asked)
         if opened is not None:
             chain, keys = (int(opened.keys.record[:3], 16), opened.keys.record), opened.keys
         else:

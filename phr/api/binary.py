@@ -12,7 +12,7 @@ from fhir.stored import Stored
 from fhir.view import View
 from phr import blobs, reading, writing
 from phr.access.journal import Tag
-from phr.access.reader import Citizen
+from phr.access.reader import Person
 from phr.access.scope import CREATE
 from phr.api import answers, faults
 from phr.api.asked import JSON_TYPES, Asked, content_type
@@ -116,7 +116,7 @@ async def upload(asked: Asked) -> Written:
 
 
 def _home(asked: Asked) -> str | None:
-    own = asked.visit.reader.record if isinstance(asked.visit.reader, Citizen) else None
+    own = asked.visit.reader.record if isinstance(asked.visit.reader, Person) else None
     context = asked.header("x-security-context")
     if context is None:
         return own

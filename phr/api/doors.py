@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from phr.api import described
+from phr.api import described, stepup
 from phr.api.asked import Asked, negotiate
 from phr.api.faults import FHIR_JSON
 
@@ -56,17 +56,21 @@ class Doors:
         told: dict[str, Any] | None = None,
         *,
         spoken: bool = True,
+        fresh: bool = False,
         status_code: int = 200,
     ) -> Callable[[Handler], Handler]:
         """Decorate a handler `(asked, **path parameters)`. `told`: what OpenAPI says of it; None: nothing at all.
 
-        `spoken`: it answers FHIR JSON only, so another wish is 406 at once.
+        `spoken`: it answers FHIR JSON only, so another wish is 406 at once. `fresh`: it opens to who was proven
+        just now, by two factors (`phr.api.stepup`).
         """
         visiting = self._visiting
 
         def register(handler: Handler) -> Handler:
             async def endpoint(request: Request) -> Response:
                 asked = await visiting(request)
+                if fresh:
+                    stepup.demand(asked.claims, asked.visit.now)
                 if spoken:
                     negotiate(asked.header("accept"), asked.first("_format"))
                 return await handler(asked, **request.path_params)

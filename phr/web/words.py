@@ -3,8 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from auth import scopes
+from fhir import criterion
+from phr import codes
 
 LANGUAGES = ("fr", "en")
 
@@ -26,56 +29,70 @@ def _texts() -> dict[str, dict[str, str]]:
 
 TEXTS: Mapping[str, Mapping[str, str]] = _texts()
 
-_PLAIN = {
-    scopes.OPENID: ("Savoir que c’est vous, sans votre nom", "Know that it is you, without your name"),
-    scopes.FHIR_USER: ("Savoir quelle fiche du carnet est la vôtre", "Know which page of the record is yours"),
-    scopes.LAUNCH: ("Savoir quel carnet ouvrir", "Know which record to open"),
-}
-
-_VERBS = (
-    (frozenset("rs"), "consulter", "view"),
-    (frozenset("c"), "ajouter", "add"),
-    (frozenset("u"), "modifier", "change"),
-    (frozenset("d"), "supprimer", "delete"),
-)
-
-_KINDS = {
-    "*": ("tout ce que contient votre carnet", "everything in your record"),
-    "AllergyIntolerance": ("vos allergies", "your allergies"),
-    "Appointment": ("vos rendez-vous", "your appointments"),
-    "Binary": ("le contenu de vos documents", "the content of your documents"),
-    "CarePlan": ("vos plans de soins", "your care plans"),
-    "Communication": ("vos messages", "your messages"),
-    "Condition": ("vos maladies et antécédents", "your conditions and history"),
-    "Consent": ("vos autorisations", "your permissions"),
-    "Coverage": ("votre couverture santé", "your health insurance"),
-    "DiagnosticReport": ("vos comptes rendus d’examens", "your test reports"),
-    "DocumentReference": ("vos documents de santé", "your health documents"),
-    "Encounter": ("vos consultations et séjours", "your visits and stays"),
-    "Immunization": ("vos vaccinations", "your vaccinations"),
-    "MedicationDispense": ("vos médicaments délivrés", "the medicines dispensed to you"),
-    "MedicationRequest": ("vos ordonnances", "your prescriptions"),
-    "MedicationStatement": ("les médicaments que vous prenez", "the medicines you take"),
-    "Observation": ("vos résultats et mesures", "your results and measurements"),
-    "Patient": ("votre identité et vos coordonnées", "your identity and contact details"),
-    "Procedure": ("vos opérations et actes", "your operations and procedures"),
-    "QuestionnaireResponse": ("vos réponses aux questionnaires", "your questionnaire answers"),
-}
+_VERBS = ("rs", "c", "u", "d")
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_CATEGORIES = (None, f"{_TERMINOLOGY}/observation-category", f"{_TERMINOLOGY}/condition-category")
+_LONGEST = 60
 
 
-def scope_words(scope: str, language: str) -> str:
-    """One scope as a sentence: « Consulter et ajouter vos documents de santé »."""
-    french = language == "fr"
-    if scope in _PLAIN:
-        return _PLAIN[scope][0 if french else 1]
+def scope_words(scope: str, language: str, until: str | None = None) -> str:
+    """One scope as a sentence: « Consulter vos résultats et mesures : signes vitaux seulement ».
+
+    `until`: for `offline_access`, the day it ends, in words. What cannot be read is given back as it is.
+    """
+    texts = TEXTS[language]
+    if scope == scopes.OFFLINE and until is not None:
+        return texts["scope_offline_until"].format(until=until)
+    if scope in scopes.PLAIN:
+        return texts[f"scope_{scope.replace('/', '_')}"]
     parsed = scopes.parse(scope)
     if parsed is None:
         return scope
-    verbs = [fr if french else en for letters, fr, en in _VERBS if letters & parsed.verbs]
-    kind = _KINDS.get(parsed.kind)
-    told = (kind[0] if french else kind[1]) if kind else (f"vos {parsed.kind}" if french else f"your {parsed.kind}")
-    listed = verbs[0] if len(verbs) == 1 else ", ".join(verbs[:-1]) + (" et " if french else " and ") + verbs[-1]
-    return f"{listed[0].upper()}{listed[1:]} {told}"
+    verbs = [texts[f"scope_verb_{letters}"] for letters in _VERBS if parsed.verbs.intersection(letters)]
+    own = texts[f"scope_own_{parsed.context}"]
+    named = f"scope_kind_{parsed.kind}" if parsed.kind != "*" else f"scope_kind_all_{parsed.context}"
+    kind = texts.get(named, texts["scope_kind_other"]).format(own=own, kind=parsed.kind)
+    told = f"{_listed(verbs, texts['scope_and'])} {kind}"
+    if parsed.query:
+        only = [
+            _listed([_code(texts, parsed.kind, name, one) for one in criterion.split(value, ",")], texts["scope_or"])
+            for name, value in parsed.query
+        ]
+        told = texts["scope_only"].format(told=told, only=_listed(only, texts["scope_and"]))
+    sentence = texts[f"scope_for_{parsed.context}"].format(told=told)
+    return f"{sentence[0].upper()}{sentence[1:]}"
+
+
+def _listed(parts: list[str], last: str) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def _code(texts: Mapping[str, str], kind: str, name: str, value: str) -> str:
+    """One value of a token parameter: known by its label, or else quoted, with whose code it is."""
+    parts = [criterion.unescaped(part) for part in criterion.split(value, "|")]
+    system, code = (parts[0], "|".join(parts[1:])) if len(parts) > 1 else (None, parts[0])
+    category = f"scope_category_{code}"
+    if kind != "DocumentReference" and name == "category" and system in _CATEGORIES and category in texts:
+        return texts[category]
+    known = {"type": codes.document_type, "category": codes.document_class}.get(name)
+    found = known(system or codes.LOINC, code) if kind == "DocumentReference" and known is not None else None
+    if found is not None:
+        return texts["scope_document"].format(label=found.display)
+    host = _host(system or "")
+    told = "scope_code_any" if not code else "scope_code_of" if host else "scope_code"
+    return texts[told].format(name=name, code=_cut(code), host=host)
+
+
+def _host(system: str) -> str:
+    """Whose system it is, shortly: the host of a URL, or what else names it."""
+    try:
+        return _cut(urlsplit(system).hostname or system)
+    except ValueError:
+        return _cut(system)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def preferred(ui_locales: str | None, accept_language: str | None) -> str:

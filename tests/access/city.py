@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from phr import codes
 from tests import oracle
-from tests.house import Caller, House, observation
+from tests.access.worlds import DOCTOR, HL7, SECRETARY
+from tests.house import ALL, Caller, House, account_of, observation
 
 Json = dict[str, Any]
 SYSTEM = "urn:oid:1.2.3"
@@ -31,6 +32,7 @@ class Thing:
     record: str | None
     author: str
     labels: frozenset[str]
+    codes: frozenset[tuple[str, str, str]] = frozenset()
     gone: bool = False
 
     @property
@@ -39,7 +41,13 @@ class Thing:
 
     def plain(self) -> Json:
         """As the oracle reads it."""
-        return {"record": self.record, "type": self.kind, "author": self.author, "labels": self.labels}
+        return {
+            "record": self.record,
+            "type": self.kind,
+            "author": self.author,
+            "labels": self.labels,
+            "codes": self.codes,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,13 @@ class City:
         few = ("patient/Observation.rs", "patient/Practitioner.s")
         found = [self._citizen("ada", self.ada, everything), self._citizen("ada, few scopes", self.ada, few)]
         found += [self._citizen("ada, no search", self.ada, ("patient/*.r",))]
+        found += [self._citizen("ada, vital signs", self.ada, VITAL_SIGNS)]
         found += [self._citizen("bob", self.bob, everything)]
+        found += [self._mum("mum", self.ada, everything), self._mum("bob's mum", self.bob, everything)]
+        found += [self._mum("mum, laboratory", self.ada, ("patient/Observation.read", LABORATORY))]
+        found += [self._doctor("doctor", None, ("user/*.cruds",)), self._doctor("doctor, few", None, ("user/*.s",))]
+        found += [self._doctor("doctor at ada's", self.ada, everything)]
+        found += [self._doctor("doctor at bob's", self.bob, everything)]
         for client, scopes in (
             ("hospital", ("system/*.cruds",)),
             ("hospital", ("system/Observation.rs", "system/Binary.r")),
@@ -95,18 +109,35 @@ class City:
         return found
 
     def _citizen(self, name: str, record: str, scopes: Sequence[str]) -> Someone:
-        plain = {"is": "citizen", "name": f"account:account-of-{record}", "record": record}
+        plain = {"is": "citizen", "name": f"account:{account_of(record)}", "record": record}
         return Someone(name, self.house.citizen(record, scopes), plain, tuple(scopes))
+
+    def _mum(self, name: str, record: str, scopes: Sequence[str]) -> Someone:
+        plain = {"is": "delegate", "name": f"account:{account_of('mum')}", "record": record}
+        return Someone(name, delegate(self.house, record, scopes), plain, tuple(scopes))
+
+    def _doctor(self, name: str, record: str | None, scopes: Sequence[str]) -> Someone:
+        plain = {"is": "professional", "name": f"professional:{DOCTOR.id}", "record": record}
+        return Someone(name, professional(self.house, record, scopes), plain, tuple(scopes))
 
     def mark(self, name: str) -> str:
         """The mark of a thing to come."""
         return f"zz{len(self.things):03d}{''.join(c for c in name if c.isalpha())}zz"
 
     def keep(
-        self, name: str, kind: str, id: str, mark: str, record: str | None, author: str, labels: Iterable[str] = ()
+        self,
+        name: str,
+        kind: str,
+        id: str,
+        mark: str,
+        record: str | None,
+        author: str,
+        labels: Iterable[str] = (),
+        body: Json | None = None,
     ) -> Thing:
         """Remember what was made."""
-        made = self.things[name] = Thing(name, kind, id, mark, record, author, frozenset(labels))
+        found = codes_of(body or {})
+        made = self.things[name] = Thing(name, kind, id, mark, record, author, frozenset(labels), found)
         return made
 
     async def post(
@@ -117,7 +148,7 @@ class City:
         body = labelled({**body, "identifier": [{"system": SYSTEM, "value": mark}]}, labels)
         answer = await caller.post(body["resourceType"], body)
         assert answer.status_code == 201, answer.text
-        return self.keep(name, body["resourceType"], answer.json()["id"], mark, record, author, labels)
+        return self.keep(name, body["resourceType"], answer.json()["id"], mark, record, author, labels, body)
 
     async def document(self, name: str, author: str, labels: Sequence[str], org: str, role: str, record: str) -> None:
         """Deposit a document by ITI-105; its content becomes a Binary with a mark of its own."""
@@ -130,9 +161,45 @@ class City:
         answer = await caller.post("DocumentReference", body)
         assert answer.status_code == 201, answer.text
         made = answer.json()
-        self.keep(name, "DocumentReference", made["id"], mark, record, f"client:{author}", labels)
+        self.keep(name, "DocumentReference", made["id"], mark, record, f"client:{author}", labels, body)
         binary = made["content"][0]["attachment"]["url"].removeprefix("Binary/")
         self.keep(f"{name} content", "Binary", binary, inside, record, f"client:{author}", labels)
+
+
+VITAL_SIGNS = (
+    f"patient/Observation.cruds?category={HL7}|vital-signs",
+    f"patient/DocumentReference.rs?type={LOINC}|11502-2",
+    "patient/Encounter.rs",
+    "patient/Patient.r",
+)
+LABORATORY = f"patient/DiagnosticReport.rs?category={HL7}|nothing"
+
+
+def delegate(house: House, record: str, scopes: Sequence[str] = ALL, name: str = "mum") -> Caller:
+    """An app of who represents the person whose record this is."""
+    account = account_of(name)
+    return house.caller(replace(house.claims("citizen-app", "app", scopes, record, subject=account), actor=account))
+
+
+def professional(
+    house: House, record: str | None = None, scopes: Sequence[str] = ("user/*.cruds",), *, helped: bool = False
+) -> Caller:
+    """A professional's software, opened on a record if any; `helped`: by an assistant, who acts for them."""
+    claims = house.claims("professional", "software", scopes, record, subject=DOCTOR.id)
+    act = {"actor": SECRETARY.id, "assistant": SECRETARY} if helped else {}
+    return house.caller(replace(claims, professional=DOCTOR, **act))  # type: ignore[arg-type]
+
+
+def codes_of(body: Json) -> frozenset[tuple[str, str, str]]:
+    """What the oracle knows a resource is searched by."""
+    concepts = [("category", one) for one in body.get("category", ())]
+    concepts += [("type", body["type"])] if body.get("resourceType") == "DocumentReference" else []
+    return frozenset((name, one["system"], one["code"]) for name, concept in concepts for one in concept["coding"])
+
+
+def results(record: str, **more: Any) -> Json:
+    """A laboratory's observation."""
+    return observation(record, category=[coded(HL7, "laboratory")], **more)
 
 
 def labelled(body: Json, labels: Sequence[str]) -> Json:
@@ -215,7 +282,7 @@ async def build(house: House) -> City:
         await _deposits(city, client, org, role)
     await _changed(city)
     own = house.citizen(city.ada)
-    author = f"account:account-of-{city.ada}"
+    author = f"account:{account_of(city.ada)}"
     await city.post("own observation", own, author, observation(city.ada), record=city.ada)
     await city.post("bob's", house.depositor(), "client:hospital", observation(city.bob), record=city.bob)
     return city
@@ -245,7 +312,7 @@ async def _changed(city: City) -> None:
         body = {**observation(ada), "id": made.id, "identifier": [{"system": SYSTEM, "value": made.mark}]}
         answer = await caller.put(made.address, labelled(body, after))
         assert answer.status_code == 200, answer.text
-        city.keep(name, made.kind, made.id, made.mark, ada, author, after)
+        city.keep(name, made.kind, made.id, made.mark, ada, author, after, body)
 
 
 Expected = Callable[[City, Callable[[Thing, str], bool]], set[str]]

@@ -7,7 +7,8 @@ from phr.access.journal import Tag
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`reader`: bearer (a token, or 401), client or browser (the authorization server's own), nobody (open to all).
+    """`reader`: bearer (a token, or 401), client, person or browser (the authorization server's own),
+    nobody (open to all).
 
     `tags`: one entry each, in order. A conditional write looks first, then writes; a batch leaves those of its parts.
     """
@@ -19,6 +20,7 @@ class Door:
 OPEN = Door("nobody")
 CLIENT = Door("client")
 BROWSER = Door("browser")
+PERSON = Door("person")
 
 
 def bearer(*tags: Tag) -> Door:
@@ -37,12 +39,16 @@ DOORS: dict[tuple[str, str], Door] = {
     ("GET", "/oauth/jwks"): OPEN,
     ("POST", "/oauth/token"): CLIENT,
     ("POST", "/oauth/revoke"): CLIENT,
-    ("GET", "/oauth/authorize"): BROWSER,
-    ("POST", "/oauth/authorize"): BROWSER,
-    ("POST", "/oauth/consent"): BROWSER,
-    ("GET", "/signin"): BROWSER,
-    ("POST", "/signin"): BROWSER,
-    ("POST", "/signout"): BROWSER,
+    ("POST", "/oauth/introspect"): CLIENT,
+    ("POST", "/oauth/par"): CLIENT,
+    ("POST", "/oauth/launch"): PERSON,
+    ("GET", "/oauth/userinfo"): PERSON,
+    ("POST", "/oauth/userinfo"): PERSON,
+    ("OPTIONS", "/oauth/{endpoint}"): OPEN,
+    ("OPTIONS", "/.well-known/{document}"): OPEN,
+    ("GET", "/.well-known/oauth-protected-resource"): OPEN,
+    ("GET", "/.well-known/oauth-protected-resource/fhir"): OPEN,
+    ("POST", "/oauth/providers/professional/logout"): CLIENT,
     ("GET", "/static/{name}"): OPEN,
     ("GET", "/fhir/{kind}/{id}"): bearer(Tag.READ),
     ("GET", "/fhir/{kind}/{id}/_history/{version}"): bearer(Tag.HISTORY),
@@ -63,6 +69,40 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/fhir/{kind}/$validate"): bearer(),
     ("POST", "/fhir/{kind}/{id}/$validate"): bearer(),
 }
+PAGES = {
+    "GET": (
+        "/ /account /account/security /account/security/passkey /account/security/password /account/security/recovery "
+        "/account/security/totp /enrol /enrol/details /enrol/done /enrol/verify /oauth/authorize /oauth/logout "
+        "/professional/assistants /reset /reset/done /reset/new /reset/{ticket} /signin /signin/again "
+        "/signin/franceconnect /signin/franceconnect/callback /signin/professional /signin/professional/activity "
+        "/signin/professional/callback /signin/second /terms /terms/accept"
+    ),
+    "POST": (
+        "/account/end /account/security/passkey /account/security/passkey/options /account/security/password "
+        "/account/security/recovery /account/security/remove /account/security/totp /enrol /enrol/details "
+        "/enrol/verify /oauth/authorize /oauth/consent /oauth/logout /oauth/logout/confirm /professional/assistants "
+        "/reset /reset/new /reset/{ticket} /reset/{ticket}/options /signin /signin/again /signin/again/options "
+        "/signin/passkey /signin/passkey/options /signin/professional/activity /signin/second /signin/second/options "
+        "/signout /terms/accept"
+    ),
+}
+DOORS |= {(method, path): BROWSER for method, paths in PAGES.items() for path in paths.split()}
+
+PROVIDED = {"GET": "auth certs logout userinfo", "POST": "auth introspect logout token userinfo"}
+"""Of each of the sandbox's own identity providers, which production never has."""
+
+DOORS |= {
+    (method, f"/sandbox/{slug}/{name}"): OPEN
+    for slug in ("psc", "fc")
+    for method, names in PROVIDED.items()
+    for name in names.split()
+}
+DOORS |= {
+    ("GET", "/sandbox/mail"): OPEN,
+    ("GET", "/sandbox/psc/.well-known/wallet-openid-configuration"): OPEN,
+    ("GET", "/sandbox/fc/.well-known/openid-configuration"): OPEN,
+}
+
 DOORS |= {
     (method, path): bearer()
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

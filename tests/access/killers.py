@@ -10,13 +10,13 @@ from sqlalchemy.pool import NullPool
 from fhir.parameters import KINDS
 from fhir.predicate import And, Not, Or
 from phr.access.installation import Installation
-from phr.access.reader import Citizen, Depositor, Operator, Reader, System
+from phr.access.reader import Citizen, Delegate, Depositor, Operator, Professional, Reader, System
 from phr.access.right import Change, Refused, may_change, may_create, may_delete
 from phr.core.database import Database, psycopg_url
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import from_environment
 from phr.core.vault import KeyFile
-from tests.access import test_guard, test_truth_table
+from tests.access import test_guard, test_right, test_scope, test_truth_table, test_who_acted, worlds
 from tests.fhir import folds, test_predicate
 
 MASKED, HIDDEN, FROM_PROXIES = "MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"
@@ -55,6 +55,9 @@ def checks(server: str, number: str, folder: Path) -> list[tuple[str, Check]]:
     return [
         ("guard", check_lens),
         ("rights", check_rights),
+        ("readers", test_right.check_readers),
+        ("scopes", test_scope.check_expressible),
+        ("who", test_who_acted.check_who),
         ("shapes", test_predicate.check_shapes),
         ("policy", lambda: _nothing(test_truth_table.check_policy())),
         ("views", lambda: test_truth_table.check_views(alone)),
@@ -100,13 +103,20 @@ async def check_atoms(session: Any) -> None:
     await test_predicate.agree(session, rows, asked)
 
 
-READERS: tuple[Reader, ...] = (Citizen("a", "a", "r"), Depositor("d"), Operator("o"), System("s"))
+READERS: tuple[Reader, ...] = (
+    Citizen("a", "a", "r"),
+    Delegate("a", "b", "r"),
+    Professional("p", worlds.DOCTOR, "r", worlds.SECRETARY),
+    Depositor("d"),
+    Operator("o"),
+    System("s"),
+)
 
 
 def check_rights() -> None:
     """What may be written, said again one sentence at a time."""
     for reader in READERS:
-        citizen, outside = isinstance(reader, Citizen), isinstance(reader, Operator | System)
+        citizen, outside = isinstance(reader, Citizen | Delegate), isinstance(reader, Operator | System)
         for name in ("AuditEvent", "Patient", "Practitioner", "Observation", "DocumentReference", "Binary"):
             kind = KINDS[name]
             kept_by_operator = kind.commons or name == "Patient"
@@ -123,7 +133,7 @@ def check_rights() -> None:
 
 
 def _check_changes(reader: Reader, name: str, mine: bool) -> None:
-    kind, citizen = KINDS[name], isinstance(reader, Citizen)
+    kind, citizen = KINDS[name], isinstance(reader, Citizen | Delegate)
     sets = [frozenset(some) for some in ((), (MASKED,), (HIDDEN,), (FROM_PROXIES,), (MASKED, HIDDEN))]
     for before in sets:
         for after in sets:

@@ -1,24 +1,9 @@
 """Mistakes someone could make in the policy, by hand: each must be found by the kill-set (`tests.access.killers`)."""
 
-from dataclasses import dataclass
+from tests.access.mutant import Mutant, of
+from tests.access.traces import AUDIT, CHAIN, JOURNAL, WHO
 
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old` stands in the module's source once or first; `early` is the check that should find it."""
-
-    module: str
-    early: str
-    why: str
-    old: str
-    new: str
-
-
-def _in(module: str, *rows: tuple[str, str, str, str]) -> tuple[Mutant, ...]:
-    return tuple(Mutant(module, *row) for row in rows)
-
-
-SIGHT = _in(
+SIGHT = of(
     "phr.access.sight",
     ("policy", "closed a moment too late", "facts.closed <= now", "facts.closed < now"),
     ("policy", "a closed record stays open", "if facts.closed is not None and facts.closed <= now:", "if False:"),
@@ -40,6 +25,31 @@ SIGHT = _in(
     ),
     (
         "policy",
+        "a delegate sees what is kept from them",
+        "And((inside, Not(unannounced), Not(from_proxies)))",
+        "And((inside, Not(unannounced)))",
+    ),
+    (
+        "policy",
+        "a delegate sees what awaits its announcement",
+        "And((inside, Not(unannounced), Not(from_proxies)))",
+        "And((inside, Not(from_proxies)))",
+    ),
+    (
+        "policy",
+        "a delegate in every record",
+        "case Delegate(record=record) if record == facts.record:",
+        "case Delegate(record=record):",
+    ),
+    (
+        "policy",
+        "a professional sees the record",
+        "case Depositor() | Professional():",
+        "case Professional():\n            return Sight(inside, Because.OWN_DEPOSITS)\n        case Depositor():",
+    ),
+    ("policy", "a professional sees nothing", "case Depositor() | Professional():", "case Depositor():"),
+    (
+        "policy",
         "an import sees the record",
         "Sight(And((inside, AuthoredBy(facts.author))), Because.IMPORTING)",
         "Sight(inside, Because.IMPORTING)",
@@ -52,27 +62,99 @@ SIGHT = _in(
     ),
     ("views", "everything is commons", "Sight(Commons(), Because.COMMONS)", "Sight(Not(Nothing()), Because.COMMONS)"),
 )
-SCOPE = _in(
+SCOPE = of(
     "phr.access.scope",
-    ("policy", "any verb will do", "and verb in scope.verbs}", "}"),
-    (
-        "policy",
-        "any context will do",
-        "if scope.context == _context(reader) and verb in scope.verbs}",
-        "if verb in scope.verbs}",
-    ),
-    ("policy", "no scope is every scope", "if kinds else Nothing()", "if kinds else Everything()"),
+    ("policy", "any verb will do", "and verb in scope.verbs and", "and"),
+    ("policy", "any context will do", "if scope.context in counted and verb", "if verb"),
+    ("policy", "no scope is every scope", "return Nothing()", "return Everything()"),
     ("policy", "one type is every type", 'if "*" in kinds:', "if kinds:"),
-    ("views", "granted for any type", 'scope.kind in ("*", kind)', "scope.kind"),
-    ("views", "granted for any verb", "verb in scope.verbs and scope.kind", "scope.kind"),
+    ("views", "granted for any type", 'scope.kind in ("*", kind) and not', "not"),
+    ("policy", "a query is ignored", "        parts.append(asked)\n", ""),
+    ("policy", "a query is any of its parameters", "return And(tuple(parts))", "return Or(tuple(parts))"),
     (
         "policy",
-        "contexts exchanged",
-        '"patient" if isinstance(reader, Citizen) else "system"',
-        '"system" if isinstance(reader, Citizen) else "patient"',
+        "a type asked in part is given whole",
+        "for scope in giving if not scope.query)",
+        "for scope in giving)",
+    ),
+    (
+        "policy",
+        "of several queries, all",
+        "parts[0] if len(parts) == 1 else Or(tuple(parts))",
+        "parts[0] if len(parts) == 1 else And(tuple(parts))",
+    ),
+    (
+        "scopes",
+        "what cannot be asked is forgotten",
+        "            return None\n        try:",
+        "            continue\n        try:",
+    ),
+    ("scopes", "any parameter is a token", 'or parameter.type != "token":', "or not parameter.type:"),
+    ("scopes", "ids are tokens", "        if not isinstance(asked, TokenAny):\n            return None\n", ""),
+    ("scopes", "everything by a query", "return None if scope.query else Everything()", "return Everything()"),
+    ("scopes", "the journal by a query", "kind.name in VIRTUAL or ", ""),
+    ("scopes", "records opened by a query", 'kind.name == "Patient" and CREATE in scope.verbs', "False"),
+    ("scopes", "part is whole", "not (whole and scope.query)", "not (whole and False)"),
+    ("scopes", "what cannot be asked is granted", " and expressible(scope)]", "]"),
+    (
+        "policy",
+        "a patient context in every record",
+        "launched is not None and record in (None, launched)",
+        "bool(launched)",
+    ),
+    ("scopes", "a patient context without a launch", "launched is not None and record in (None, launched)", "True"),
+    ("policy", "a professional's scopes are software's", 'if inside else {"user"})', 'if inside else {"system"})'),
+    ("policy", "contexts exchanged", 'return frozenset({"system"})', 'return frozenset({"patient"})'),
+    ("policy", "a delegate's scopes are software's", "case Citizen() | Delegate():", "case Citizen():"),
+)
+READER = of(
+    "phr.access.reader",
+    (
+        "readers",
+        "a delegate is the person",
+        "            if claims.actor is None:\n",
+        "            if claims.client:\n",
+    ),
+    ("readers", "anybody is a delegate", "if claims.actor == claims.subject:", "if claims.actor:"),
+    ("readers", "the assistant is forgotten", "claims.record, claims.assistant)", "claims.record, None)"),
+    (
+        "readers",
+        "an actor without a name",
+        "if claims.actor == (claims.assistant.id if claims.assistant is not None else None):",
+        "if claims.client:",
+    ),
+    (
+        "readers",
+        "any pharmacy deposits",
+        'claims.actor is None and all(scope.startswith("system/") for scope in claims.scopes)',
+        "claims.client",
+    ),
+    (
+        "readers",
+        "an assistant signs",
+        'f"professional:{reader.identity.id}"',
+        'f"professional:{(reader.assistant or reader.identity).id}"',
+    ),
+    (
+        "readers",
+        "professionals sign as their software",
+        '        case Professional():\n            return f"professional:{reader.identity.id}"\n',
+        "",
     ),
 )
-RIGHT = _in(
+SCOPES = of(
+    "auth.scopes",
+    ("policy", "write is read", '"write": "cud"', '"write": "rs"'),
+    ("policy", "read is everything", '"read": "rs"', '"read": "cruds"'),
+    (
+        "policy",
+        "the query is dropped",
+        "Scope(context, kind, frozenset(verbs), query)",
+        "Scope(context, kind, frozenset(verbs))",
+    ),
+    ("policy", "one parameter is enough", "return tuple(pairs) if", "return tuple(pairs[:1]) if"),
+)
+RIGHT = of(
     "phr.access.right",
     (
         "rights",
@@ -83,23 +165,41 @@ RIGHT = _in(
     (
         "rights",
         "an operator writes inside",
-        "isinstance(reader, Citizen | Depositor | System)",
-        "isinstance(reader, Citizen | Depositor | Operator | System)",
+        "isinstance(reader, Person | Professional | Depositor | System)",
+        "isinstance(reader, Person | Professional | Depositor | Operator | System)",
     ),
     ("rights", "anybody writes the commons", "if isinstance(reader, Operator | System):", "if reader:"),
-    ("rights", "software lifts a mask", "if MASK in lifted and not isinstance(reader, Citizen):", "if False:"),
+    ("rights", "software lifts a mask", "if MASK in lifted and not isinstance(reader, Person):", "if False:"),
+    (
+        "rights",
+        "a professional lifts a mask",
+        'not isinstance(reader, Person):\n        return Refused("Only the person lifts',
+        'not isinstance(reader, Person | Professional):\n        return Refused("Only the person lifts',
+    ),
+    (
+        "rights",
+        "a delegate does not mask",
+        "isinstance(reader, Person) and change.only",
+        "isinstance(reader, Depositor) and change.only",
+    ),
+    (
+        "rights",
+        "a professional deletes documents",
+        'and not isinstance(reader, Person):\n        return Refused("Software does',
+        'and not isinstance(reader, Person | Professional):\n        return Refused("Software does',
+    ),
     ("rights", "everything is mine", "if change.mine:", "if True:"),
     ("rights", "a citizen changes any label", "if moved <= {MASK}:", "if moved:"),
     (
         "rights",
         "a citizen changes content",
-        "isinstance(reader, Citizen) and change.only_visibility()",
-        "isinstance(reader, Citizen)",
+        "isinstance(reader, Person) and change.only_visibility()",
+        "isinstance(reader, Person)",
     ),
     ("rights", "anybody deletes", "if not mine:", "if False:"),
     ("rights", "software deletes documents", "kind.name in NEVER_DELETED and not", "False and not"),
 )
-PREDICATE = _in(
+PREDICATE = of(
     "fhir.predicate",
     ("folds", "not says yes", "return not_(self.part.clause(columns, bind))", "return self.part.clause(columns, bind)"),
     (
@@ -123,7 +223,7 @@ PREDICATE = _in(
     ("shapes", "and and or share a statement", 'return ("or", *[', 'return ("and", *['),
     ("shapes", "not is forgotten in the shape", 'return ("not", self.part.shape())', "return self.part.shape()"),
 )
-CRITERIA = _in(
+CRITERIA = of(
     "fhir.criteria",
     ("folds", "a missing date is unknown", "return func.coalesce(found, false())", "return found"),
     ("folds", "dates unwrapped", '"eq": "strict $[*]', '"eq": "lax $[*]'),
@@ -138,7 +238,7 @@ CRITERIA = _in(
         'return ("date", self.parameter)',
     ),
 )
-LENS = _in(
+LENS = of(
     "fhir.lens",
     ("rows", "the deleted are shown", "self.sight if gone else And((self.sight, Present()))", "self.sight"),
     ("guard", "no guard", "if element.name in _NAMES:", "if False:"),
@@ -154,7 +254,7 @@ LENS = _in(
     ),
     ("doors", "no versions of the deleted", "rows = self.rows(bind, gone=True)", "rows = self.rows(bind)"),
 )
-VIEW = _in(
+VIEW = of(
     "fhir.view",
     (
         "views",
@@ -169,7 +269,7 @@ VIEW = _in(
         "self.keyring.keys.get(COMMONS)",
     ),
 )
-VISIT = _in(
+VISIT = of(
     "phr.access.visit",
     ("trust", "revoked tokens live on", "return and_(not_(revoked), not_(disabled))", "return not_(disabled)"),
     ("trust", "disabled clients live on", "return and_(not_(revoked), not_(disabled))", "return not_(revoked)"),
@@ -197,7 +297,7 @@ VISIT = _in(
     (
         "views",
         "scopes do not narrow",
-        "inside = Lens(And((decision.predicate, narrow)))",
+        "inside = Lens(And((decision.predicate, self._narrowing(verb, opened.keys))))",
         "inside = Lens(decision.predicate)",
     ),
     (
@@ -205,6 +305,12 @@ VISIT = _in(
         "scopes do not narrow the commons",
         "Lens(And((commons_sight(self.reader).predicate, narrow)))",
         "Lens(commons_sight(self.reader).predicate)",
+    ),
+    (
+        "views",
+        "queries hashed under the commons' key",
+        "self._narrowing(verb, opened.keys)",
+        "self._narrowing(verb, self.installation.commons)",
     ),
     ("trust", "an action leaves no trail", "            await deed.leave_trail(tag, asked)\n", ""),
     ("trust", "a reading leaves no trail", ".add_cte(trail(returned, gate))", ""),
@@ -216,31 +322,8 @@ VISIT = _in(
         "returned = select(reference).where(page.c.id == bindparam('j_listed', type_=String()).concat('x')).limit(1)",
     ),
 )
-JOURNAL = _in(
-    "phr.access.journal",
-    ("journal", "no link to the entry before", "hmac.digest(chaining, digest + said", "hmac.digest(chaining, said"),
-    (
-        "journal",
-        "SQL links nothing",
-        "hashed(journal_head.c.digest, entry_hash)",
-        "hashed(literal(GENESIS, LargeBinary()), entry_hash)",
-    ),
-    ("journal", "resources are not chained", 'stamped + b"\\0" + ",".join(resources).encode()', 'stamped + b"\\0"'),
-    ("journal", "the digest itself is shown", "func.sha256(step.c.digest),", "step.c.digest,"),
-)
-CHAIN = _in(
-    "phr.access.chain",
-    ("journal", "entries may be missing", 'if row["seq"] != seq:', "if False:"),
-    ("journal", "links are not looked at", 'sha256(digest).digest() != row["link"] or', "False or"),
-    ("journal", "the end may be cut", "if seq != last or digest != head", "if False and digest != head"),
-    ("journal", "the head is not looked at", 'seq != last or digest != head["digest"]', "seq != last"),
-    ("journal", "headless records pass", "for query in (_ORPHANS, _HEADLESS):", "for query in (_ORPHANS,):"),
-    ("journal", "orphans pass", "for query in (_ORPHANS, _HEADLESS):", "for query in (_HEADLESS,):"),
-)
-AUDIT = _in(
-    "phr.access.audit",
-    ("doors", "hidden resources are named", "if name in visible)", ")"),
-    ("doors", "acts on hidden resources show", "    if act.resources and not kept:\n", "    if False:\n"),
-)
 
-MUTANTS = (*SIGHT, *SCOPE, *RIGHT, *PREDICATE, *CRITERIA, *LENS, *VIEW, *VISIT, *JOURNAL, *CHAIN, *AUDIT)
+MUTANTS: tuple[Mutant, ...] = (
+    *(*SIGHT, *SCOPE, *READER, *SCOPES, *RIGHT, *PREDICATE, *CRITERIA, *LENS, *VIEW, *VISIT),
+    *(*JOURNAL, *WHO, *CHAIN, *AUDIT),
+)

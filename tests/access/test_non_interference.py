@@ -11,7 +11,18 @@ import pytest
 from fhir.record import new_id
 from phr import codes as tables
 from phr.core.identifiers import INS_NIR_TEST
-from tests.access.city import HIDDEN, SYSTEM, coded, document, encounter, labelled, report
+from tests.access.city import (
+    FROM_PROXIES,
+    HIDDEN,
+    SYSTEM,
+    coded,
+    delegate,
+    document,
+    encounter,
+    labelled,
+    professional,
+    report,
+)
 from tests.house import Caller, House, observation
 
 Json = dict[str, Any]
@@ -217,6 +228,23 @@ async def test_a_citizen_cannot_tell_what_awaits_its_announcement(house: House) 
     await compare(*twins, lambda twin: house.citizen(twin.record))
 
 
+async def test_a_delegate_cannot_tell_what_is_kept_from_them(house: House) -> None:
+    twins = await twins_of(house, "hospital", [FROM_PROXIES])
+    await compare(*twins, lambda twin: delegate(house, twin.record))
+
+
+async def test_a_delegate_cannot_tell_what_awaits_its_announcement(house: House) -> None:
+    twins = await twins_of(house, "hospital", [HIDDEN])
+    await compare(*twins, lambda twin: delegate(house, twin.record))
+
+
+async def test_a_professional_cannot_tell_what_others_deposited(house: House) -> None:
+    """Whatever their software was opened on: the record itself, or none."""
+    twins = await twins_of(house, "laboratory", [])
+    await compare(*twins, lambda twin: professional(house))
+    await compare(*twins, lambda twin: professional(house, twin.record, ("patient/*.cruds",)))
+
+
 async def test_a_depositor_cannot_tell_what_others_deposited(house: House) -> None:
     twins = await twins_of(house, "laboratory", [])
     await compare(*twins, lambda twin: house.depositor())
@@ -225,7 +253,9 @@ async def test_a_depositor_cannot_tell_what_others_deposited(house: House) -> No
 async def test_nobody_can_tell_what_is_in_a_record_that_is_not_theirs(house: House) -> None:
     twins = await twins_of(house, "laboratory", [])
     bob = await house.open_record()
-    for caller in (house.citizen(bob), house.operator(), house.depositor("stranger")):
+    opened = professional(house, bob, ("patient/*.cruds", "user/*.cruds"))
+    others = (house.citizen(bob), delegate(house, bob), opened, house.operator(), house.depositor("stranger"))
+    for caller in others:
         await compare(*twins, lambda _, caller=caller: caller)  # type: ignore[misc]
 
 
@@ -247,12 +277,13 @@ def _about(person: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("who", ["citizen", "operator", "stranger"])
+@pytest.mark.parametrize("who", ["citizen", "delegate", "professional", "operator", "stranger"])
 async def test_a_person_who_exists_and_one_who_does_not_answer_alike(house: House, who: str) -> None:
     person, nobody = await house.open_record(), new_id(0x123)
     await post(house.depositor(), observation(person))
     bob = await house.open_record()
     callers = {"citizen": house.citizen(bob), "operator": house.operator(), "stranger": house.depositor("stranger")}
+    callers |= {"delegate": delegate(house, bob), "professional": professional(house, bob)}
     caller = callers[who]
     one, other = Twin(house, ins="-", names={"x": person}), Twin(house, ins="-", names={"x": nobody})
     for left, right in zip(_about(person), _about(nobody), strict=True):

@@ -16,7 +16,7 @@ from phr.core.database import Session
 from phr.core.errors import DomainError, Reason
 from phr.core.settings import Settings
 from phr.core.vault import Wrapped
-from tests.house import Caller, House, observation
+from tests.house import Caller, House, account_of, observation
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ class Met:
 async def met(one: House, other: House) -> Met:
     name = await one.open_record()
     jti, grant = uuid4(), uuid4()
-    claims = one.claims("citizen-app", "app", ("patient/*.cruds",), name, subject=f"account-of-{name}", jti=str(jti))
+    claims = one.claims("citizen-app", "app", ("patient/*.cruds",), name, subject=account_of(name), jti=str(jti))
     claims = replace(claims, grant=str(grant))
     here, there = one.caller(claims), other.caller(claims)
     made = (await here.post("Observation", observation(name))).json()["id"]
