@@ -1,13 +1,15 @@
 """RFC 7523, clients that prove who they are by signing (private_key_jwt). There is no client secret anywhere."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,7 +25,8 @@ SKEW = timedelta(seconds=5)
 
 
 class SignedAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
-    """Authenticates one request. `audiences`: the token endpoint and the issuer."""
+    """Authenticates one request. `audiences`: the token endpoint and the issuer, and where RFC 9126 §2 asks for it the
+    pushed authorization request endpoint."""
 
     CLIENT_AUTH_METHOD = METHOD
 
@@ -51,7 +54,7 @@ class SignedAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
     def process_assertion_claims(self, assertion: str, resolve_key: Any) -> Mapping[str, Any]:
         """§3: signature by an algorithm of our list (never the header's word), then the claims."""
         try:
-            token = jwt.decode(assertion, resolve_key, algorithms=list(ALGORITHMS))
+            token = _decoded(assertion, resolve_key)
         except (JoseError, ValueError) as error:
             raise InvalidClientError("The assertion's signature does not verify.") from error
         self.verify_claims(token.claims)
@@ -88,6 +91,16 @@ class SignedAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         fresh = insert(seen_assertion).values(row).on_conflict_do_nothing().returning(seen_assertion.c.hash)
         if self._session.execute(fresh).one_or_none() is None:
             raise InvalidClientError("This jti was used before.")
+
+
+def _decoded(assertion: str, registered: KeySet) -> jwt.Token:
+    """By the key that `kid` names; without one by any, so that a client of one key may be given a second."""
+    if "kid" in jws.extract_compact(assertion.encode()).headers():
+        return jwt.decode(assertion, registered, algorithms=list(ALGORITHMS))
+    for key in registered.keys[:-1]:
+        with suppress(JoseError):
+            return jwt.decode(assertion, KeySet([key]), algorithms=list(ALGORITHMS))
+    return jwt.decode(assertion, KeySet(registered.keys[-1:]), algorithms=list(ALGORITHMS))
 
 
 def _instant(value: object) -> datetime | None:

@@ -7,20 +7,23 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-ClientKind = Literal["citizen-app", "deposit", "operator"]
+ClientKind = Literal["citizen-app", "professional", "pharmacy", "deposit", "operator"]
 
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """One registered client. `private_jwk` is None for a public client; scopes are SMART v2 strings."""
+    """One registered client. `private_jwk` is None for a public client; scopes are SMART v2 strings.
+
+    `metadata`: what else is registered, under the names of RFC 7591.
+    """
 
     client_id: str
     kind: ClientKind
@@ -28,6 +31,7 @@ class DemoClient:
     redirect_uris: tuple[str, ...]
     scopes: tuple[str, ...]
     private_jwk: Mapping[str, str] | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def public_jwk(self) -> dict[str, str] | None:
@@ -37,12 +41,10 @@ class DemoClient:
         return {name: value for name, value in self.private_jwk.items() if name != "d"}
 
 
-CITIZEN_SCOPES = (
-    "openid",
-    "fhirUser",
-    "launch/patient",
-    "patient/*.cruds",
-)
+_OPENID = ("openid", "fhirUser", "profile", "offline_access")
+CITIZEN_SCOPES = (*_OPENID, "launch/patient", "patient/*.cruds")
+PRACTICE_SCOPES = (*_OPENID, "launch", "launch/patient", "user/*.cruds", "patient/*.rs")
+PHARMACY_SCOPES = (*_OPENID, "user/*.cruds", "system/Patient.s")
 DEPOSIT_SCOPES = ("system/Patient.s", "system/*.cruds")
 OPERATOR_SCOPES = (
     "system/Patient.cs",
@@ -84,7 +86,7 @@ def _demo_key(client_id: str) -> dict[str, str]:
 
 @cache
 def demo_clients() -> tuple[DemoClient, ...]:
-    """The four clients of the sandbox, always the same, keys included."""
+    """The seven clients of the sandbox, always the same, keys included."""
     return (
         DemoClient(
             "carnet-demo-app",
@@ -93,6 +95,36 @@ def demo_clients() -> tuple[DemoClient, ...]:
             ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback"),
             CITIZEN_SCOPES,
             None,
+            {"application_type": "native"},
+        ),
+        DemoClient(
+            "carnet-demo-web",
+            "citizen-app",
+            "Site citoyen de démonstration",
+            ("http://localhost:8767/callback",),
+            CITIZEN_SCOPES,
+            None,
+            {
+                "application_type": "web",
+                "sector_identifier": "localhost",
+                "post_logout_redirect_uris": ["http://localhost:8767/"],
+            },
+        ),
+        _confidential(
+            "carnet-demo-practice",
+            "professional",
+            "Logiciel de cabinet de démonstration",
+            PRACTICE_SCOPES,
+            ("http://127.0.0.1:8766/callback",),
+            {"subject_token_clients": ["demo-practice"]},
+        ),
+        _confidential(
+            "carnet-demo-pharmacy",
+            "pharmacy",
+            "Logiciel d'officine de démonstration",
+            PHARMACY_SCOPES,
+            ("http://127.0.0.1:8768/callback",),
+            {"subject_token_clients": ["demo-pharmacy"]},
         ),
         _confidential("carnet-demo-hospital", "deposit", "Logiciel de l'hôpital de démonstration", DEPOSIT_SCOPES),
         _confidential("carnet-demo-laboratory", "deposit", "Logiciel du laboratoire de démonstration", DEPOSIT_SCOPES),
@@ -100,8 +132,15 @@ def demo_clients() -> tuple[DemoClient, ...]:
     )
 
 
-def _confidential(client_id: str, kind: ClientKind, name: str, scopes: tuple[str, ...]) -> DemoClient:
-    return DemoClient(client_id, kind, name, (), scopes, _demo_key(client_id))
+def _confidential(
+    client_id: str,
+    kind: ClientKind,
+    name: str,
+    scopes: tuple[str, ...],
+    redirect_uris: tuple[str, ...] = (),
+    metadata: Mapping[str, Any] | None = None,
+) -> DemoClient:
+    return DemoClient(client_id, kind, name, redirect_uris, scopes, _demo_key(client_id), metadata or {})
 
 
 @cache

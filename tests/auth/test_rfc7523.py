@@ -1,13 +1,16 @@
 """RFC 7523, private_key_jwt, within SMART's client-confidential-asymmetric."""
 
 import asyncio
+import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from auth.clients import Kind
+from auth.clients import Client, Kind
 from tests.auth.city import ISSUER, TOKEN, City, StandardClient, forge
 
 KEY = ECKey.generate_key("P-256")
@@ -159,3 +162,35 @@ async def test_an_operator_opens_records_and_no_more(city: City) -> None:
     assert city.server.verifier.verify(token["access_token"], city.clock()).kind == "operator"
     refused = await city.client_token(city.assertion(operator, KEY), scope="system/Patient.rs")
     assert refused.json()["error"] == "invalid_scope"
+
+
+async def test_rfc7517_4_5_kid_chooses_among_several_keys(city: City) -> None:
+    other = ECKey.generate_key("P-256")
+    named = [KEY.as_dict(private=False) | {"kid": "a"}, other.as_dict(private=False) | {"kid": "b"}]
+    lab = city.deposit(KEY, jwks={"keys": named})
+    header = {"alg": "ES256"}
+    for kid, key, status in (("a", KEY, 200), ("b", other, 200), ("b", KEY, 400), ("c", KEY, 400)):
+        claims = _claims(city, lab)
+        signed = jws.serialize_compact(header | {"kid": kid}, claims, key, algorithms=["ES256"])
+        assert (await city.client_token(signed)).status_code == status, kid
+
+
+async def test_without_kid_every_registered_key_is_tried(city: City) -> None:
+    rsa, p384 = RSAKey.generate_key(2048), ECKey.generate_key("P-384")
+    lab = city.deposit(KEY, jwks={"keys": [key.as_dict(private=False) for key in (rsa, KEY, p384)]})
+    for key, alg in ((rsa, "RS256"), (KEY, "ES256"), (p384, "ES384"), (rsa, "PS256")):
+        assert (await city.client_token(city.assertion(lab, key, alg))).status_code == 200, alg
+    stranger = city.assertion(lab, ECKey.generate_key("P-256"))
+    assert (await city.client_token(stranger)).json()["error"] == "invalid_client"
+
+
+async def test_a_client_of_certificates_cannot_sign(city: City) -> None:
+    said = {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": "lab.test"}
+    lab = city.deposit(KEY, jwks=None, metadata=said)
+    answer = await city.client_token(city.assertion(lab, KEY))
+    assert answer.json()["error"] == "invalid_client"
+
+
+def _claims(city: City, lab: Client) -> bytes:
+    now = int(city.clock().timestamp())
+    return json.dumps({"iss": lab.id, "sub": lab.id, "aud": TOKEN, "jti": uuid4().hex, "exp": now + 60}).encode()
