@@ -3,6 +3,7 @@
 import json
 import threading
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,11 +15,17 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.orm import Session
 
 from auth import tables
+from auth.passwords import LONGEST, SHORTEST, Weakness, judge
 from phr.core.errors import invalid
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, seal, subkey, unseal
 
-PASSWORD_CHARACTERS = range(8, 1025)
+_SAID = {
+    Weakness.SHORT: f"A password has at least {SHORTEST} characters.",
+    Weakness.LONG: f"A password has at most {LONGEST} characters.",
+    Weakness.COMMON: "This password is among those tried first.",
+    Weakness.PERSONAL: "This password rests on the person's name, address or birth date.",
+}
 _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 _DUMMY = f"$argon2id$v=19$m=65536,t=3,p=4${'A' * 22}${'A' * 43}"
 """A hash that no password has, as long to verify as a real one."""
@@ -37,6 +44,11 @@ class Account:
     record: str | None
     disabled: bool
 
+    @property
+    def known(self) -> tuple[str, str]:
+        """What a password of theirs should not rest on (`auth.passwords.judge`)."""
+        return self.login, self.email
+
 
 def enroll(
     session: Session,
@@ -47,24 +59,57 @@ def enroll(
     email: str,
     record: str | None,
     now: datetime,
+    about: Sequence[str] = (),
 ) -> UUID:
-    """Open an account and return its id. Raises DomainError (password), IntegrityError (login or e-mail taken)."""
-    if len(password) not in PASSWORD_CHARACTERS:
-        raise invalid("A password has 8 to 1024 characters.")
+    """Open an account and return its id. Raises DomainError (password), IntegrityError (login, e-mail or record taken).
+
+    `about`: what else the password should not rest on, as the birth date (`auth.passwords.judge`).
+    """
+    weakness = judge(password, (login, email, *about))
+    if weakness is not None:
+        raise invalid(_SAID[weakness])
+    return create(session, keys, login, hashed(password), display_name, email, record, now)
+
+
+def create(
+    session: Session,
+    keys: SystemKeys,
+    login: str,
+    password_hash: str,
+    display_name: str,
+    email: str,
+    record: str | None,
+    now: datetime,
+) -> UUID:
+    """Open an account whose password was judged and hashed before. Raises IntegrityError: login,
+    e-mail or record taken."""
     account = uuid4()
     profile = {"login": login, "name": display_name, "email": email, "record": record}
     session.execute(
         insert(tables.account).values(
             id=account,
             sealed=seal(keys.get("accounts"), json.dumps(profile).encode(), _context(account)),
-            password_hash=_hash(password),
+            password_hash=password_hash,
             disabled=False,
             created=now,
         )
     )
-    for name_hash in {_name_hash(keys, login), _name_hash(keys, email)}:
+    names = {_name_hash(keys, login), _name_hash(keys, email)} | (set() if record is None else {_of(keys, record)})
+    for name_hash in names:
         session.execute(insert(tables.account_lookup).values(name_hash=name_hash, account=account))
     return account
+
+
+def of_record(session: Session, keys: SystemKeys, record: str) -> UUID | None:
+    """The account of the person whose record this is. A record never has two."""
+    lookup = tables.account_lookup
+    found = select(lookup.c.account).where(lookup.c.name_hash == _of(keys, record))
+    account: UUID | None = session.execute(found).scalar_one_or_none()
+    return account
+
+
+def _of(keys: SystemKeys, record: str) -> UUID:
+    return keyed_uuid(subkey(keys.get("lookup"), "account record"), record)
 
 
 def find(session: Session, keys: SystemKeys, id: UUID) -> Account | None:
@@ -89,9 +134,34 @@ def verify(password_hash: str, password: str) -> bool:
     """argon2id (RFC 9106). Holds no database connection: it takes tens of milliseconds and 64 MiB."""
     with _ROOM:
         try:
-            return _HASHER.verify(password_hash, _normal(password[: PASSWORD_CHARACTERS.stop]))
+            return _HASHER.verify(password_hash, _normal(password[: LONGEST + 1]))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def hashed(password: str) -> str:
+    """A new argon2id hash. Like `verify`, to call without a database connection in hand."""
+    with _ROOM:
+        return _HASHER.hash(_normal(password))
+
+
+def stale(password_hash: str) -> bool:
+    """Whether a hash was made with other parameters than today's, and is to be made again at the next sign-in."""
+    return _HASHER.check_needs_rehash(password_hash)
+
+
+def password_of(session: Session, id: UUID) -> str:
+    """The hash of an account's password; one that no password has when there is no such account."""
+    found = session.execute(select(tables.account.c.password_hash).where(tables.account.c.id == id))
+    return found.scalar_one_or_none() or _DUMMY
+
+
+def change_password(session: Session, id: UUID, password_hash: str, instead_of: str | None = None) -> bool:
+    """Keep another hash; False when it is no longer `instead_of`: somebody changed it in between."""
+    mine = update(tables.account).where(tables.account.c.id == id).values(password_hash=password_hash)
+    if instead_of is not None:
+        mine = mine.where(tables.account.c.password_hash == instead_of)
+    return session.execute(mine.returning(tables.account.c.id)).one_or_none() is not None
 
 
 def disable(session: Session, id: UUID) -> None:
@@ -102,11 +172,6 @@ def disable(session: Session, id: UUID) -> None:
 def _opened(keys: SystemKeys, row: Row[tuple[object, ...]]) -> Account:
     profile = json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id)))
     return Account(row.id, profile["login"], profile["name"], profile["email"], profile["record"], row.disabled)
-
-
-def _hash(password: str) -> str:
-    with _ROOM:
-        return _HASHER.hash(_normal(password))
 
 
 def _context(id: UUID) -> bytes:

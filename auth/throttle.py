@@ -1,6 +1,7 @@
 """How many times a name or an address may be tried. Counted in the database, before the password is looked at.
 
-Names are counted as typed, whether an account has them or not: being refused tells nothing.
+Names are counted as typed, whether an account has them or not: being refused tells nothing. The counts are rows, so
+they survive a restart and hold across processes.
 """
 
 import ipaddress
@@ -18,6 +19,10 @@ from phr.core.vault import keyed_uuid, subkey
 WINDOW = timedelta(minutes=15)
 NAME_TRIES = 10
 ADDRESS_TRIES = 100
+SECOND_TRIES = 10
+"""Answers to the second factor, for one account whatever the way: a million codes are not worth that many days."""
+MAIL_TRIES = 5
+"""Mails somebody not signed in may cause, for one mailbox."""
 
 
 def knock(session: Session, keys: SystemKeys, name: str, address: str, now: datetime) -> bool:
@@ -27,6 +32,21 @@ def knock(session: Session, keys: SystemKeys, name: str, address: str, now: date
         (_count(session, _hash(keys, "address", _network(address)), now), ADDRESS_TRIES),
     )
     return all(count <= most for count, most in tries)
+
+
+def count(session: Session, keys: SystemKeys, kind: str, value: str, now: datetime) -> int:
+    """Count one try of another kind (an account's second factor, mails to one mailbox): how many in this window."""
+    return _count(session, _hash(keys, kind, _spelling(value)), now)
+
+
+def allow(session: Session, keys: SystemKeys, kind: str, address: str, most: int, now: datetime) -> bool:
+    """Count one try of a kind by a network address; False once it had more than `most` in this window."""
+    return _count(session, _hash(keys, kind, _network(address)), now) <= most
+
+
+def forget(session: Session, keys: SystemKeys, kind: str, value: str) -> None:
+    """After a success: forget the tries counted by `count`."""
+    session.execute(delete(attempt).where(attempt.c.hash == _hash(keys, kind, _spelling(value))))
 
 
 def forgive(session: Session, keys: SystemKeys, name: str, address: str) -> None:

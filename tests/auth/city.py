@@ -6,9 +6,11 @@ import json
 import re
 import warnings
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -19,15 +21,18 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from fastapi import FastAPI
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from auth import accounts, clients
 from auth.clients import Client, Kind
 from auth.routes import router as machine_routes
 from auth.server import AuthServer
+from auth.signin import Pending, SignIn
+from phr.core import outbox
 from phr.core.keys import SystemKeys
-from phr.web import authorize, pages, signin
+from phr.core.vault import unseal
+from phr.web import authorize, logout, pages, passkeys, reset, security, signin
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Authlib says it would rather use httpx2
@@ -62,6 +67,8 @@ class Person:
     email: str
     name: str
     record: str
+    mailed_code: Callable[[], str] = field(default=lambda: "", compare=False, repr=False)
+    """The newest code in their mailbox."""
 
 
 @dataclass
@@ -77,8 +84,9 @@ class City:
         self.server = AuthServer(self.engine, self.keys, self.issuer, self.clock)
         self.app = FastAPI()
         self.app.include_router(machine_routes(self.server))
-        for routes in (authorize.router(self.server), signin.router(self.server), pages.static_router()):
-            self.app.include_router(routes)
+        for module in (authorize, logout, signin, passkeys, reset, security):
+            self.app.include_router(module.router(self.server))
+        self.app.include_router(pages.static_router())
 
     def transport(self, address: str = "203.0.113.9") -> httpx.ASGITransport:
         return httpx.ASGITransport(app=self.app, client=(address, 40000))
@@ -97,7 +105,33 @@ class City:
             id = accounts.enroll(  # noqa: A001
                 session, self.keys, person.login, PASSWORD, person.name, person.email, person.record, self.clock()
             )
-        return Person(id, person.login, person.email, person.name, person.record)
+        newest = partial(self.mailed_code, person.email)
+        return Person(id, person.login, person.email, person.name, person.record, newest)
+
+    def mails(self, to: str) -> list[dict[str, str]]:
+        """What waits in the outbox for an address, oldest first: as written, since our clock may stand still."""
+        table = outbox.outbox
+        with Session(self.engine) as session:
+            written = func.age(literal_column("xmin")).desc()
+            rows = session.execute(select(table).order_by(table.c.created, written, literal_column("ctid"))).all()
+        opened = (unseal(self.keys.get("accounts"), row.sealed, b"outbox|" + row.id.bytes) for row in rows)
+        return [mail for mail in map(json.loads, opened) if mail["to"] == to]
+
+    def mailed_code(self, to: str) -> str:
+        """The newest six digits mailed to an address."""
+        found = [code for mail in self.mails(to) for code in re.findall(r"^ +(\d{6})$", mail["text"], re.MULTILINE)]
+        assert found, "no code was mailed"
+        return str(found[-1])
+
+    def session(self, person: Person, address: str = "203.0.113.9") -> str:
+        """The secret of a new browser session, by password and mailed code, without the pages."""
+        signing = SignIn(self.server)
+        pending = signing.password(person.login, PASSWORD, address)
+        assert isinstance(pending, Pending), pending
+        assert signing.send_code(pending.secret, "fr") is None
+        admitted = signing.second(pending.secret, "mail", self.mailed_code(person.email), "", None, "fr")
+        assert not isinstance(admitted, Enum), admitted
+        return admitted.session
 
     def citizen_app(self, **changes: Any) -> Client:
         values: dict[str, Any] = {
@@ -183,12 +217,30 @@ def asked(app: Client, **changes: str | None) -> dict[str, str]:
     return {name: value for name, value in (query | changes).items() if value is not None}
 
 
-async def sign_in(browser: httpx.AsyncClient, person: Person, query: Mapping[str, str], **form: str) -> httpx.Response:
-    """Open the sign-in page and send it."""
+async def enter_password(
+    browser: httpx.AsyncClient, person: Person, query: Mapping[str, str], **form: str
+) -> httpx.Response:
+    """Open the sign-in page and send it: on to the second factor, or refused."""
     page = await browser.get(f"/signin?{urlencode(query)}")
     assert page.status_code == 200, page.text
     values = {"csrf": hidden(page), "name": person.login, "password": PASSWORD} | form
     return await browser.post(f"/signin?{urlencode(query)}", data=values)
+
+
+async def enter_code(browser: httpx.AsyncClient, person: Person, location: str) -> httpx.Response:
+    """Show the code that was mailed."""
+    page = await browser.get(location)
+    assert page.status_code == 200, page.text
+    values = {"csrf": hidden(page), "way": "mail", "answer": person.mailed_code()}
+    return await browser.post(action(page), data=values)
+
+
+async def sign_in(browser: httpx.AsyncClient, person: Person, query: Mapping[str, str], **form: str) -> httpx.Response:
+    """The whole sign-in, with the code found in the mail; a refused password is answered as it is."""
+    answer = await enter_password(browser, person, query, **form)
+    if answer.status_code != 303:
+        return answer
+    return await enter_code(browser, person, answer.headers["location"])
 
 
 async def walk(browser: httpx.AsyncClient, person: Person, query: Mapping[str, str]) -> httpx.Response:

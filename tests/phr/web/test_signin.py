@@ -9,7 +9,19 @@ import pytest
 
 from auth import scopes, throttle
 from phr.web import words
-from tests.auth.city import CALLBACK, City, Clock, action, allow, asked, hidden, returned, sign_in, ticked
+from tests.auth.city import (
+    CALLBACK,
+    City,
+    Clock,
+    action,
+    allow,
+    asked,
+    enter_password,
+    hidden,
+    returned,
+    sign_in,
+    ticked,
+)
 
 
 class Outline(HTMLParser):
@@ -39,9 +51,16 @@ async def every_page(city: City, language: str = "fr") -> list[httpx.Response]:
         error = await browser.get("/oauth/authorize?client_id=x")
         signin = await browser.get(f"/signin?{urlencode(query)}")
         wrong = await sign_in(browser, city.person(), query, password="not the right one")
+        await enter_password(browser, city.person(), query)
+        second = await browser.get(f"/signin/second?{urlencode(query)}")
+        refused = await browser.post(action(second), data={"csrf": hidden(second), "way": "mail", "answer": "no"})
         consent = await consent_page(city, browser, query)
-    assert [page.status_code for page in (error, signin, wrong, consent)] == [400, 200, 401, 200]
-    return [error, signin, wrong, consent]
+        reset = await browser.get("/reset")
+        security = [await browser.get(f"/account/security{page}") for page in ("", "/password", "/totp", "/recovery")]
+        passkey = await browser.get("/account/security/passkey")
+    found = [error, signin, wrong, second, refused, consent, reset, *security, passkey]
+    assert [page.status_code for page in found] == [400, 200, 401, 200, 401, 200, 200, 200, 200, 200, 200, 200]
+    return found
 
 
 async def test_every_page_is_strict_with_the_browser(city: City) -> None:
@@ -55,7 +74,9 @@ async def test_every_page_is_strict_with_the_browser(city: City) -> None:
         assert page.headers["referrer-policy"] == "no-referrer"
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["x-content-type-options"] == "nosniff"
-        assert "<script" not in page.text
+        assert re.findall(r"<script[^>]*>[^<]", page.text) == [], "no inline code"
+        scripted = "<script" in page.text
+        assert policy.get("script-src") == policy.get("connect-src") == ("'self'" if scripted else None)
         assert not re.search(r"\son\w+=|\sstyle=|javascript:|https?://(?!app\.test)", page.text)
 
 
@@ -71,7 +92,7 @@ async def test_every_page_is_accessible(city: City, language: str) -> None:
         ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
         for _, attrs in outline.tags:
-            assert attrs.get("aria-describedby") in (None, *ids)
+            assert set((attrs.get("aria-describedby") or "").split()) <= set(ids)
         assert outline.all("a")[0] == {"class": "skip", "href": "#content"}
 
 
@@ -107,7 +128,7 @@ async def test_cookies_over_plain_http_in_a_sandbox(city: City) -> None:
     query = asked(sandbox.citizen_app())
     async with sandbox.browser() as browser:
         assert (await consent_page(sandbox, browser, query)).status_code == 200
-        assert set(browser.cookies) == {"carnet_session", "carnet_browser"}
+        assert set(browser.cookies) == {"carnet_session", "carnet_browser", "carnet_device"}
 
 
 async def test_wrong_name_and_wrong_password_are_the_same_page(city: City) -> None:
