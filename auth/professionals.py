@@ -12,6 +12,13 @@ from uuid import UUID
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, subkey
 
+_OTHER_SYSTEMS = {
+    **dict.fromkeys(("71", "72", "73", "93", "97"), "TRE_R95"),
+    **dict.fromkeys((str(code) for code in range(41, 54) if code != 50), "TRE_R94"),
+    "99": "TRE_R291",
+}
+"""Professions that TRE_G15 does not hold, as JDV_J65 joins them. Code 50, in two of its tables, is the midwife."""
+
 
 @dataclass(frozen=True, slots=True)
 class Professional:
@@ -19,8 +26,9 @@ class Professional:
 
     `id` is the national id (PSIdNat: `8` + RPPS, or a test `ANS…`); `profession` a TRE_G15 code; `category` the
     professional category (TRE_R09: C civil, E student, M military); `skill` a TRE_R38 code; `structure` a StructIdNat
-    (`1` + FINESS, `3` + SIRET) or the provider's own id; `sector` a TRE_R02 code; `mode` L (liberal), S (salaried) …
-    Empty when the provider says nothing.
+    (`1` + FINESS, `3` + SIRET) or the provider's own id; `sector` a TRE_R02 code; `mode` L (liberal), S (salaried) …;
+    `role`, `section` (of a pharmacist) and `activity` (its kind) the provider's own codes; `regulation` is `1` for who
+    answers emergency calls. Empty when the provider says nothing: a medical secretary has no `profession`.
     """
 
     id: str
@@ -34,6 +42,16 @@ class Professional:
     sector: str
     mode: str
     role: str = ""
+    section: str = ""
+    activity: str = ""
+    regulation: str = ""
+
+    @property
+    def system(self) -> str:
+        """The code system of `profession`: code 10 is a doctor in TRE_G15 and one who learns in TRE_G16."""
+        if not self.profession:
+            return ""
+        return "TRE_G16" if self.trainee else _OTHER_SYSTEMS.get(self.profession, "TRE_G15")
 
     @property
     def trainee(self) -> bool:
@@ -53,7 +71,7 @@ class Professional:
         """From `claim()`. Raises ValueError."""
         if not isinstance(claim, dict) or not all(isinstance(value, str) for value in claim.values()):
             raise ValueError("not a professional")
-        if not claim.get("id") or not claim.get("profession") or not set(claim) <= set(cls.__slots__):
+        if not claim.get("id") or not set(claim) <= set(cls.__slots__):
             raise ValueError("not a professional")
         return cls(**{name: claim.get(name, "") for name in cls.__slots__})
 

@@ -18,11 +18,12 @@ from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
 from phr import blobs, documents, links
-from phr.access.reader import Citizen, System
+from phr.access.reader import Person, System
 from phr.access.right import Change, Refused, Verdict, may_change, may_create
 from phr.access.scope import CREATE, UPDATE, granted
 from phr.access.visit import Deed
 from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
+from phr.traits import record_traits
 
 Json = dict[str, Any]
 GOVERNING = frozenset(
@@ -191,6 +192,9 @@ class Plan:
                 await store.replace(deed.session, made, keys[made.record])
             if item.content is not None:
                 await blobs.keep(deed.session, keys[made.record], made.id, made.version, item.content)
+            if item.kind.name == "Patient" and made.record is not None:
+                installation = deed.visit.installation
+                await record_traits(deed.session, installation, made.record, item.body, item.before_json)
             deed.touched.append(made.reference)
         for made, item in zip(drafts, self.items, strict=True):
             with within(item.kind, item.where):
@@ -291,7 +295,7 @@ class Plan:
             if item.kind.name != "DocumentReference" or not item.mine:
                 continue
             new = item.before is None
-            issues = documents.check_reference(item.body, by_citizen=isinstance(reader, Citizen), new=new)
+            issues = documents.check_reference(item.body, by_citizen=isinstance(reader, Person), new=new)
             if not issues:
                 issues = documents.check_content(item.body, *await self._content_of(item))
             if issues:

@@ -10,20 +10,31 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from auth import accounts, clients
+from auth import accounts, clients, terms
+from auth.sandbox import people as picked
+from auth.sandbox.provider import FC, PSC, Client, SandboxProvider
 from auth.server import AuthServer
 from fhir.tables import record
-from phr import imports, records
+from phr import imports, records, representation
 from phr.access.installation import Installation
 from phr.core.database import compile_query
 from phr.core.identifiers import INS_NIR_TEST
-from phr.core.settings import Settings
+from phr.core.settings import Provider, Settings
+from phr.demo import people
 from phr.demo.clients import demo_clients
 from phr.demo.world import Person, World, world
 
 HOSPITAL = "carnet-demo-hospital"
 _COUNT = compile_query(select(func.count().label("records")).select_from(record))
 COMMONS = "demo|commons"
+CLIENT, SECRET = "carnet", "demo-secret-of-carnet"
+"""This installation, as its own sandbox providers know it."""
+
+SOFTWARE = (
+    ("demo-practice", "demo-secret-of-the-practice", "http://127.0.0.1:8766/callback"),
+    ("demo-pharmacy", "demo-secret-of-the-pharmacy", "http://127.0.0.1:8768/callback"),
+)
+"""Professional software, as the sandbox's provider of professionals knows it: its tokens are what is exchanged."""
 
 
 async def load(installation: Installation, server: AuthServer, now: datetime) -> int:
@@ -45,7 +56,8 @@ async def load(installation: Installation, server: AuthServer, now: datetime) ->
         async with installation.database.session() as session:
             found = await records.find(session, installation, f"urn:oid:{INS_NIR_TEST}", person.ins)
         if found is not None:
-            await run_in_threadpool(_enroll, server, person, found, now)
+            await run_in_threadpool(_enroll, server, person, found, installation.settings.terms_version, now)
+    await run_in_threadpool(_represent, server, now)
     await run_in_threadpool(_register, server, now)
     return len(demo.people)
 
@@ -62,10 +74,10 @@ def _bundle(demo: World) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": "transaction", "entry": list(demo.commons)}
 
 
-def _enroll(server: AuthServer, person: Person, found: str, now: datetime) -> None:
+def _enroll(server: AuthServer, person: Person, found: str, terms_version: str, now: datetime) -> None:
     with Session(server.engine) as session, session.begin():
         if accounts.lookup(session, server.keys, person.login)[0] is None:
-            accounts.enroll(
+            account = accounts.enroll(
                 session,
                 server.keys,
                 login=person.login,
@@ -75,6 +87,22 @@ def _enroll(server: AuthServer, person: Person, found: str, now: datetime) -> No
                 record=found,
                 now=now,
             )
+            terms.accepted(session, server.keys, account, terms_version, now)
+
+
+def _represent(server: AuthServer, now: datetime) -> None:
+    """The parents of the demo world act for their children, until they are of age."""
+    today = now.date()
+    lina, ines = people.lina(today), people.ines(today)
+    families = ((people.claire(today), lina), (people.nicolas(today), lina), (people.karim(today), ines))
+    with Session(server.engine) as session, session.begin():
+        for parent, child in families:
+            acting, _ = accounts.lookup(session, server.keys, parent.login)
+            own, _ = accounts.lookup(session, server.keys, child.login)
+            if acting is not None and own is not None and own.record is not None:
+                until = representation.majority(child.birth)
+                label, basis = child.given[0], representation.PARENT
+                representation.add(session, server.keys, acting.id, own.record, label, basis, now, until)
 
 
 def _register(server: AuthServer, now: datetime) -> None:
@@ -91,7 +119,48 @@ def _register(server: AuthServer, now: datetime) -> None:
                     jwks=None if jwk is None else {"keys": [jwk]},
                     scopes=one.scopes,
                     now=now,
+                    metadata=dict(one.metadata),
                 )
+
+
+def sandbox_providers(settings: Settings) -> tuple[Provider, Provider]:
+    """How to reach the sandbox's own providers, of professionals and of citizens, where no other is configured."""
+    found = (f"{settings.issuer}/sandbox/{shape.slug}/.well-known/{shape.discovery}" for shape in (PSC, FC))
+    professionals, citizens = (Provider(address, CLIENT, SECRET) for address in found)
+    return professionals, citizens
+
+
+def provider_servers(settings: Settings, now: datetime) -> tuple[SandboxProvider, SandboxProvider]:
+    """The providers themselves. Raises UnsafeSettingsError outside of a sandbox.
+
+    They live in this process: a sandbox served by several processes needs a provider of its own (docker-compose.yml).
+    """
+    issuer = settings.issuer
+    ours = f"{issuer}/signin/professional/callback"
+    carnet = Client(CLIENT, SECRET, (ours,), f"{issuer}/oauth/providers/professional/logout")
+    software = (Client(name, secret, (callback,)) for name, secret, callback in SOFTWARE)
+    psc = SandboxProvider(settings, PSC, picked.professionals(), (carnet, *software))
+    mine = Client(CLIENT, SECRET, (f"{issuer}/signin/franceconnect/callback",))
+    return psc, SandboxProvider(settings, FC, picked.citizens(_citizens(now)), (mine,))
+
+
+def _citizens(now: datetime) -> list[picked.Citizen]:
+    """The adults and the teenager of the demo world: a child of eight does not sign in."""
+    today = now.date()
+    found = (make(today) for make in (people.claire, people.nicolas, people.jeanne, people.karim, people.ines))
+    return [
+        picked.Citizen(
+            who.login,
+            who.given,
+            who.birth_name,
+            "" if who.used_name == who.birth_name else who.used_name,
+            who.gender,
+            who.birth.isoformat(),
+            who.commune,
+            who.email,
+        )
+        for who in found
+    ]
 
 
 def described(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -117,17 +186,46 @@ def described(settings: Settings, now: datetime) -> dict[str, Any]:
                 "redirect_uris": list(one.redirect_uris),
                 "scopes": list(one.scopes),
                 "private_jwk": one.private_jwk,
+                "metadata": dict(one.metadata),
             }
             for one in demo_clients()
         ],
+        "professionals": [
+            {"name": person.label, "what": person.note, "id": person.userinfo["SubjectNameID"], "pick": person.id}
+            for person in picked.professionals()
+        ],
+        "providers": {
+            "professionals": {
+                "discovery": sandbox_providers(settings)[0].discovery,
+                "sign_in": f"{issuer}/signin/professional",
+                "end_sessions": f"{issuer}/sandbox/psc/logout",
+                "software": [
+                    {"client_id": name, "client_secret": secret, "redirect_uri": callback}
+                    for name, secret, callback in SOFTWARE
+                ],
+            },
+            "citizens": {
+                "discovery": sandbox_providers(settings)[1].discovery,
+                "sign_in": f"{issuer}/signin/franceconnect",
+            },
+        },
         "endpoints": {
             "fhir": f"{issuer}/fhir",
             "metadata": f"{issuer}/fhir/metadata",
             "smart_configuration": f"{issuer}/fhir/.well-known/smart-configuration",
             "authorize": f"{issuer}/oauth/authorize",
             "token": f"{issuer}/oauth/token",
+            "pushed_authorization_request": f"{issuer}/oauth/par",
+            "introspection": f"{issuer}/oauth/introspect",
+            "revocation": f"{issuer}/oauth/revoke",
+            "userinfo": f"{issuer}/oauth/userinfo",
+            "launch": f"{issuer}/oauth/launch",
+            "logout": f"{issuer}/oauth/logout",
+            "protected_resource": f"{issuer}/.well-known/oauth-protected-resource/fhir",
+            "account": f"{issuer}/account",
             "jwks": f"{issuer}/oauth/jwks",
             "openapi": f"{issuer}/openapi.json",
+            "mail": f"{issuer}/sandbox/mail",
             "health": f"{issuer}/health/ready",
         },
     }

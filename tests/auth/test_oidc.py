@@ -3,11 +3,13 @@
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.auth.browsing import DOCTOR, PRACTICE, REGISTERED, tokens
 from tests.auth.city import ISSUER, City, asked, returned, sign_in
 
 
@@ -25,7 +27,8 @@ async def test_2_the_id_token(city: City) -> None:
     now = int(city.clock().timestamp())
     assert claims["iss"] == ISSUER
     assert claims["aud"] == app.id
-    assert claims["sub"] == str(lucie.id)
+    assert claims["sub"] == city.server.subjects.of(lucie.id, "app.test")
+    assert (claims["acr"], claims["amr"]) == ("mfa", ["pwd", "otp", "mfa"])
     assert claims["nonce"] == "n-0 é"
     assert claims["auth_time"] == now
     assert claims["exp"] - claims["iat"] == 300
@@ -106,3 +109,58 @@ async def test_3_1_2_1_post_is_supported(city: City) -> None:
         assert response.status_code == 303
         followed = await browser.get(response.headers["location"])
     assert followed.headers["location"] == f"/signin?{urlencode(query)}"
+
+
+async def told(city: City, token: str, method: str = "GET") -> httpx.Response:
+    async with city.browser() as http:
+        return await http.request(method, "/oauth/userinfo", headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_8_1_the_subject_is_pairwise(city: City) -> None:
+    """ "the OP … MUST NOT … allow … to be reversed", the same for one sector, another for another."""
+    lucie = city.person()
+    here = city.citizen_app(**REGISTERED)
+    beside = city.citizen_app(**REGISTERED, redirect_uris=["https://app.test/callback", "https://app.test/other"])
+    elsewhere = city.citizen_app(**REGISTERED, metadata={"sector_identifier": "other.test"})
+    subjects = []
+    for app in (here, beside, elsewhere, here):
+        claims = (await id_token(city, await tokens(city, app, lucie, scope="openid patient/*.rs"))).claims
+        subjects.append(claims["sub"])
+    assert subjects[0] == subjects[1] == subjects[3] != subjects[2]
+    assert all(str(lucie.id) not in subject for subject in subjects)
+
+
+async def test_5_3_user_info_says_what_the_scopes_allow(city: City) -> None:
+    app, lucie = city.citizen_app(**REGISTERED), city.person()
+    bare = await tokens(city, app, lucie, scope="openid patient/*.rs")
+    full = await tokens(city, app, lucie, scope="openid profile fhirUser patient/*.rs")
+    subject = (await id_token(city, bare)).claims["sub"]
+    assert (await told(city, bare["access_token"])).json() == {"sub": subject}
+    for method in ("GET", "POST"):
+        assert (await told(city, full["access_token"], method)).json() == {
+            "sub": subject,
+            "name": lucie.name,
+            "fhirUser": f"{ISSUER}/fhir/Patient/{lucie.record}",
+        }
+
+
+async def test_5_3_without_openid_there_is_no_user_info(city: City) -> None:
+    token = await tokens(city, city.citizen_app(**REGISTERED), city.person(), scope="patient/*.rs")
+    refused = await told(city, token["access_token"])
+    assert refused.status_code == 401
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+
+
+async def test_5_3_user_info_ends_with_the_token(city: City) -> None:
+    app, lucie = city.citizen_app(**REGISTERED), city.person()
+    token = (await tokens(city, app, lucie, scope="openid patient/*.rs"))["access_token"]
+    assert (await city.post("/oauth/revoke", {"token": token, "client_id": app.id})).status_code == 200
+    assert (await told(city, token)).status_code == 401
+
+
+async def test_a_professional_is_named_by_their_number(city: City) -> None:
+    app = city.citizen_app(**PRACTICE)
+    token = await tokens(city, app, DOCTOR, scope="openid profile user/Practitioner.rs")
+    said = (await told(city, token["access_token"])).json()
+    assert (said["name"], said["preferred_username"]) == ("Hélène Garnier", DOCTOR.id)
+    assert city.server.verifier.verify(token["access_token"], city.clock()).professional == DOCTOR

@@ -9,6 +9,8 @@ from auth import scopes
 from auth.rfc8414 import smart_configuration
 from tests.auth.city import ISSUER, City
 
+POSTED = ("token_endpoint", "revocation_endpoint", "introspection_endpoint", "pushed_authorization_request_endpoint")
+
 
 async def documents(city: City) -> list[dict[str, Any]]:
     async with city.browser() as http:
@@ -27,9 +29,17 @@ async def test_2_the_metadata_is_valid(city: City) -> None:
         assert document["issuer"] == ISSUER
         assert document["authorization_response_iss_parameter_supported"] is True
         assert document["code_challenge_methods_supported"] == ["S256"]
-        assert document["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
+        assert document["token_endpoint_auth_methods_supported"] == [
+            *("none", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth")
+        ]
         assert document["response_types_supported"] == ["code"]
-        assert "offline_access" not in document["scopes_supported"]
+        assert "offline_access" in document["scopes_supported"]
+        assert document["grant_types_supported"] == [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ]
 
 
 async def test_each_endpoint_answers(city: City) -> None:
@@ -37,7 +47,7 @@ async def test_each_endpoint_answers(city: City) -> None:
         for document in [*await documents(city), smart_configuration(ISSUER)]:
             assert (await http.get(document["jwks_uri"])).status_code == 200
             assert (await http.get(document["authorization_endpoint"])).status_code == 400
-            for name in ("token_endpoint", "revocation_endpoint"):
+            for name in POSTED:
                 answer = await http.post(document[name], data={"x": "y"})
                 assert answer.status_code == 400
                 assert answer.headers["access-control-allow-origin"] == "*"
@@ -66,5 +76,5 @@ def test_smart_configuration_has_what_smart_requires() -> None:
     assert required <= set(found)
     assert "plain" not in found["code_challenge_methods_supported"]
     assert set(found["capabilities"]).isdisjoint(
-        {"permission-offline", "permission-v1", "launch-ehr", "permission-user"}
+        {"permission-online", "client-confidential-symmetric", "context-ehr-encounter", "context-banner"}
     )

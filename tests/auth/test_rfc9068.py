@@ -22,16 +22,21 @@ from phr.core.errors import DomainError, Reason
 from tests.auth.city import ISSUER, City, forge
 
 JTI = str(uuid4())
+ACCOUNT = str(uuid4())
 
 
 def claims(city: City, **changes: Any) -> Claims:
     expires = (city.clock() + timedelta(minutes=15)).replace(microsecond=0)
-    made = Claims("app", "citizen-app", "sub", "00a-1", ("patient/*.rs",), JTI, str(uuid4()), expires)
+    made = Claims("app", "citizen-app", ACCOUNT, "00a-1", ("patient/*.rs",), JTI, str(uuid4()), expires)
     return replace(made, **changes)
 
 
 def token(city: City, **changes: Any) -> str:
-    return mint(ISSUER, city.server.signing, claims(city, **changes), city.clock())
+    return minted(city, claims(city, **changes))
+
+
+def minted(city: City, made: Claims) -> str:
+    return mint(ISSUER, city.server.signing, city.server.subjects, made, "app.test", city.clock())
 
 
 def refused(city: City, bearer: str, now: datetime | None = None) -> bool:
@@ -63,7 +68,8 @@ async def test_2_the_token_of_a_citizen(city: City) -> None:
     now = int(city.clock().timestamp())
     assert payload["iss"] == ISSUER
     assert payload["aud"] == f"{ISSUER}/fhir"
-    assert payload["sub"] == str(lucie.id)
+    assert payload["sub"] == city.server.subjects.of(lucie.id, "app.test")
+    assert str(lucie.id) not in raw.payload.decode()
     assert payload["client_id"] == app.id
     assert payload["scope"] == "launch/patient patient/Observation.rs"
     assert (payload["iat"], payload["exp"]) == (now, now + 900)
@@ -80,6 +86,8 @@ async def test_2_the_token_of_a_citizen(city: City) -> None:
         jti=payload["jti"],
         grant=payload["grant"],
         expires=datetime.fromtimestamp(now + 900, UTC),
+        acr="mfa",
+        auth_time=now,
     )
 
 
@@ -92,7 +100,7 @@ async def test_each_token_has_its_own_jti(city: City) -> None:
 
 def test_a_good_token_verifies(city: City) -> None:
     made = claims(city)
-    assert city.server.verifier.verify(mint(ISSUER, city.server.signing, made, city.clock()), city.clock()) == made
+    assert city.server.verifier.verify(minted(city, made), city.clock()) == made
     assert not refused(city, forged(city))
     assert not refused(city, forged(city, {"typ": "application/at+jwt"}))
 
@@ -125,6 +133,15 @@ def test_4_another_typ_is_refused(city: City, typ: str | None) -> None:
         {"scope": None},
         {"patient": 7},
         {"grant": "x"},
+        {"sub": "not-one-of-ours"},
+        {"act": {"sub": "not-one-of-ours"}},
+        {"act": {}},
+        {"cnf": {"jwk": {}}},
+        {"cnf": "x"},
+        {"cnf": {"jkt": 7}},
+        {"professional": {"id": 7}},
+        {"professional": {"unheard-of": "x"}},
+        {"auth_time": "soon"},
     ],
 )
 def test_4_every_claim_is_checked(city: City, changes: dict[str, Any]) -> None:
@@ -223,7 +240,7 @@ def test_a_process_started_before_the_key_was_made_finds_it(city: City, auth_eng
     assert late.server.verifier.verify(bearer, city.clock()).jti == JTI
 
 
-def test_a_retired_key_verifies_for_an_hour_and_no_longer(city: City, auth_engine: Any) -> None:
+def test_a_retired_key_verifies_for_its_overlap_and_no_longer(city: City, auth_engine: Any) -> None:
     city.server.start()
     old = {key["kid"] for key in city.server.signing.jwks(city.clock())["keys"]}
     kid, _ = city.server.signing.signer(city.clock())
@@ -232,7 +249,7 @@ def test_a_retired_key_verifies_for_an_hour_and_no_longer(city: City, auth_engin
     city.server.start()
     assert city.server.signing.signer(city.clock())[0] not in old
     assert city.server.signing.verifier(kid, city.clock()) is not None
-    city.clock.pass_by(minutes=61)
+    city.clock.pass_by(seconds=signing.OVERLAP.total_seconds() + 1)
     city.server.start()
     assert city.server.signing.verifier(kid, city.clock()) is None
 
@@ -300,7 +317,7 @@ def test_a_token_is_verified_once(city: City, monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_remembered_is_bounded(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auth.rfc9068.REMEMBERED", 3)
-    verifier = Verifier(ISSUER, city.server.signing)
+    verifier = Verifier(ISSUER, city.server.signing, city.server.subjects)
     for _ in range(6):
         verifier.verify(token(city, jti=str(uuid4())), city.clock())
     assert len(verifier._remembered) == 3

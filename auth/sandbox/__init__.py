@@ -1,0 +1,1 @@
+"""Two small OpenID providers to sign in with by picking a person. In a sandbox only: they refuse to exist elsewhere."""
