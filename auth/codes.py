@@ -1,7 +1,7 @@
-"""Authorization codes: single use, sixty seconds, sealed. A code used twice revokes the token it gave."""
+"""Authorization codes: single use, sixty seconds, sealed. A code used twice revokes the grant it stands for."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -18,18 +18,21 @@ LIFETIME = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code stands for. Its methods are those of Authlib's `AuthorizationCodeMixin` (OAuth and OpenID)."""
+    """What a code stands for. Its methods are those of Authlib's `AuthorizationCodeMixin` (OAuth and OpenID).
+
+    `jkt`: the key the client said it would prove (RFC 9449 §10), None when it did not say.
+    """
 
     client: str
     redirect_uri: str
     scope: str
-    account: str
-    record: str | None
     code_challenge: str
     nonce: str | None
-    auth_time: int
     grant: str
-    jti: str
+    auth_time: int
+    acr: str
+    amr: tuple[str, ...]
+    jkt: str | None = None
 
     def get_redirect_uri(self) -> str:
         """Where the code was sent."""
@@ -44,24 +47,25 @@ class Code:
         return self.nonce
 
     def get_auth_time(self) -> int:
-        """When the citizen proved who they are, in seconds since 1970."""
+        """When the person proved who they are, in seconds since 1970."""
         return self.auth_time
 
-    def get_acr(self) -> None:
-        """Not claimed yet."""
+    def get_acr(self) -> str:
+        """How well (OpenID Connect Core §2)."""
+        return self.acr
 
     def get_amr(self) -> list[str]:
-        """RFC 8176: a password."""
-        return ["pwd"]
+        """By what means (RFC 8176)."""
+        return list(self.amr)
 
 
 def save(session: Session, keys: SystemKeys, secret: str, code: Code, now: datetime) -> None:
-    """Keep a code. The id of the token it will give is chosen now, so that a replay knows what to revoke."""
+    """Keep a code."""
     mark = fingerprint(secret)
     row = {
         "fingerprint": mark,
         "sealed": seal(keys.get("accounts"), json.dumps(asdict(code)).encode(), _context(mark)),
-        "jti": UUID(code.jti),
+        "jti": UUID(code.grant),
         "expires": now + LIFETIME,
         "used": None,
     }
@@ -80,14 +84,17 @@ def redeem(session: Session, keys: SystemKeys, secret: str, client: str, now: da
     row = session.execute(select(authorization_code).where(mine).with_for_update()).one_or_none()
     if row is None:
         return None
-    code = Code(**json.loads(unseal(keys.get("accounts"), row.sealed, _context(mark))))
+    try:
+        code = Code(**json.loads(unseal(keys.get("accounts"), row.sealed, _context(mark))))
+    except TypeError:
+        return None  # made by the release before this one, less than a minute ago: the person starts again
     if code.client != client:
         return None
     if row.used is not None:
-        grants.revoke_token(session, row.jti, row.used + grants.TOKEN_LIFETIME)
+        grants.revoke(session, UUID(code.grant), now)
         return None
     session.execute(update(authorization_code).where(mine).values(used=now))
-    return None if row.expires <= now else code
+    return None if row.expires <= now else replace(code, amr=tuple(code.amr))
 
 
 def new_jti() -> str:

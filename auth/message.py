@@ -11,12 +11,19 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One request to an OAuth endpoint. `authorization` is the header, if any."""
+    """One request to an OAuth endpoint.
+
+    `authorization` is the header, if any; `proofs` the DPoP headers; `certificate` the client's, in DER, when a trusted
+    proxy passed one; `path` the endpoint's.
+    """
 
     method: str
     query: Pairs = ()
     form: Pairs = ()
     authorization: str | None = None
+    proofs: tuple[str, ...] = ()
+    certificate: bytes | None = None
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class AuthlibRequest(OAuth2Request):  # type: ignore[misc]
         headers = {} if message.authorization is None else {"Authorization": message.authorization}
         super().__init__(message.method, "https://self.invalid/", headers=headers)
         self.payload = Parameters(parameters)
+        self.certificate = message.certificate
 
     @property
     def args(self) -> dict[str, str]:

@@ -1,18 +1,20 @@
-"""OpenID Connect Core 1.0 over the code flow: who signed in, when, and with what. No implicit, hybrid or userinfo."""
+"""OpenID Connect Core 1.0 over the code flow: who signed in, when, and with what. No implicit, no hybrid flow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import RequestNotSupportedError, RequestURINotSupportedError
 from authlib.oidc.core.grants import OpenIDCode
 
-from auth import clients, scopes
-from auth.accounts import Account
+from auth import accounts, clients, grants, scopes
+from auth.claims import Claims
+from auth.grants import Grant
 from auth.signing import ALGORITHM
 
 if TYPE_CHECKING:
-    from auth.rfc6749 import Exchange
+    from auth.exchange import Exchange
 
 LIFETIME = 300
 
@@ -46,12 +48,39 @@ class IdToken(OpenIDCode):  # type: ignore[misc]
         """The signing key of this installation."""
         return self._key
 
-    def generate_user_info(self, user: Account, scope: str) -> dict[str, str]:
-        """`sub`, and `fhirUser` (SMART App Launch 2.2 §2.0.7.3) when granted: never a name or an e-mail."""
-        said = {"sub": str(user.id)}
-        if scopes.FHIR_USER in scopes.split(scope) and user.record is not None:
-            said["fhirUser"] = f"{self._exchange.issuer}/fhir/Patient/{user.record}"
-        return said
+    def generate_user_info(self, user: Grant, scope: str) -> dict[str, str]:
+        """What the scopes tell, and `sid` (OpenID Connect Back-Channel Logout 1.0 §2.1)."""
+        client = clients.find(self._exchange.session, user.client)
+        said = {} if client is None else told(self._exchange, user.account, user, scopes.split(scope), client.sector)
+        return said | ({"sid": str(user.session)} if user.session is not None else {})
+
+
+def told(
+    exchange: "Exchange", account: UUID, grant: Grant | None, granted: Sequence[str], sector: str
+) -> dict[str, str]:
+    """`sub`; `fhirUser` (SMART App Launch 2.2 §2.0.7.3) and `name` when granted. Never an e-mail."""
+    said = {"sub": exchange.subjects.of(account, sector)}
+    citizen = accounts.find(exchange.session, exchange.keys, account)
+    if citizen is not None:
+        if scopes.FHIR_USER in granted and citizen.record is not None:
+            said["fhirUser"] = f"{exchange.issuer}/fhir/Patient/{citizen.record}"
+        if scopes.PROFILE in granted:
+            said["name"] = citizen.name
+    elif grant is not None and grant.professional is not None and scopes.PROFILE in granted:
+        person = grant.assistant or grant.professional
+        said |= {"name": f"{person.given} {person.family}".strip(), "preferred_username": person.id}
+    return said
+
+
+def user_info(exchange: "Exchange", claims: Claims) -> dict[str, str] | None:
+    """Core §5.3.2. None: the token was revoked, or is not a person's with `openid`."""
+    client = clients.find(exchange.session, claims.client)
+    if claims.grant is None or client is None or scopes.OPENID not in claims.scopes:
+        return None
+    grant = grants.find(exchange.session, exchange.keys, UUID(claims.grant))
+    if grant is None or grants.is_revoked(exchange.session, [UUID(claims.jti)]):
+        return None
+    return told(exchange, grant.account, grant, claims.scopes, client.sector)
 
 
 def refuse_unsupported(asked: Mapping[str, str], redirect_uri: str) -> None:

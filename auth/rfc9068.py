@@ -17,10 +17,13 @@ from joserfc.errors import JoseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth.claims import Claims
+from auth.professionals import Professional
 from auth.signing import ALGORITHM, SigningKeys
+from auth.subjects import Subjects
 from phr.core.errors import DomainError, Issue, Reason
 
 TYPE = "at+jwt"
+CITIZEN = "citizen-app"
 SKEW = timedelta(seconds=5)
 LARGEST = 8192
 REMEMBERED = 4096
@@ -32,35 +35,54 @@ def audience(issuer: str) -> str:
     return f"{issuer}/fhir"
 
 
-def mint(issuer: str, signing: SigningKeys, claims: Claims, now: datetime) -> str:
-    """Sign an access token (RFC 9068 §2.2) with the private claims `kind`, `patient` and `grant`."""
+def mint(issuer: str, signing: SigningKeys, subjects: Subjects, claims: Claims, sector: str, now: datetime) -> str:
+    """Sign an access token (RFC 9068 §2.2). `sector`: of the client, for its pairwise `sub`."""
     kid, key = signing.signer(now)
-    payload: dict[str, Any] = {
+    said = {**payload(issuer, subjects, claims, sector), "iat": int(now.timestamp())}
+    return jwt.encode({"alg": ALGORITHM, "typ": TYPE, "kid": kid}, said, key, algorithms=[ALGORITHM])
+
+
+def payload(issuer: str, subjects: Subjects, claims: Claims, sector: str) -> dict[str, Any]:
+    """What a token says of itself, also to who introspects it (RFC 7662 §2.2).
+
+    `kind`, `patient`, `grant`, `professional` and `assistant` are private claims.
+    """
+    citizen = claims.kind == CITIZEN
+    said: dict[str, Any] = {
         "iss": issuer,
         "aud": audience(issuer),
-        "sub": claims.subject,
+        "sub": subjects.of(UUID(claims.subject), sector) if citizen else claims.subject,
         "client_id": claims.client,
         "scope": " ".join(claims.scopes),
         "jti": claims.jti,
-        "iat": int(now.timestamp()),
         "exp": int(claims.expires.timestamp()),
         "kind": claims.kind,
     }
-    if claims.record is not None:
-        payload["patient"] = claims.record
-    if claims.grant is not None:
-        payload["grant"] = claims.grant
-    return jwt.encode({"alg": ALGORITHM, "typ": TYPE, "kid": kid}, payload, key, algorithms=[ALGORITHM])
+    confirmation = {"jkt": claims.jkt, "x5t#S256": claims.x5t}
+    optional: dict[str, Any] = {
+        "patient": claims.record,
+        "grant": claims.grant,
+        "acr": claims.acr,
+        "auth_time": claims.auth_time,
+        "cnf": {name: value for name, value in confirmation.items() if value is not None} or None,
+        "professional": None if claims.professional is None else claims.professional.claim(),
+        "assistant": None if claims.assistant is None else claims.assistant.claim(),
+    }
+    if claims.actor is not None:
+        # RFC 8693 §4.1: who acts, beside whom they act for.
+        optional["act"] = {"sub": subjects.of(UUID(claims.actor), sector) if citizen else claims.actor}
+    return said | {name: value for name, value in optional.items() if value is not None}
 
 
 class Verifier:
     """Verifies bearer tokens. Remembers the last few thousand by SHA-256; expiry is checked at every use."""
 
-    __slots__ = ("_issuer", "_lock", "_reload_after", "_remembered", "_signing")
+    __slots__ = ("_issuer", "_lock", "_reload_after", "_remembered", "_signing", "_subjects")
 
-    def __init__(self, issuer: str, signing: SigningKeys) -> None:
+    def __init__(self, issuer: str, signing: SigningKeys, subjects: Subjects) -> None:
         self._issuer = issuer
         self._signing = signing
+        self._subjects = subjects
         self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
         self._reload_after = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
@@ -114,17 +136,33 @@ class Verifier:
             raise ValueError("from the future")
         if payload["iss"] != self._issuer or payload["aud"] != audience(self._issuer):
             raise ValueError("iss or aud")
-        grant, record = payload.get("grant"), payload.get("patient")
+        kind, grant = _text(payload["kind"]), payload.get("grant")
+        confirmation = payload.get("cnf", {})
+        if not isinstance(confirmation, dict) or not confirmation.keys() <= {"jkt", "x5t#S256"}:
+            raise ValueError("cnf")  # bound to something we cannot check
+        professional, assistant = payload.get("professional"), payload.get("assistant")
+        auth_time = payload.get("auth_time")
         return Claims(
             client=_text(payload["client_id"]),
-            kind=_text(payload["kind"]),
-            subject=_text(payload["sub"]),
-            record=None if record is None else _text(record),
+            kind=kind,
+            subject=self._person(kind, payload["sub"]),
+            record=_optional(payload.get("patient")),
             scopes=tuple(_text(payload["scope"]).split()),
             jti=str(UUID(payload["jti"])),
             grant=None if grant is None else str(UUID(grant)),
             expires=datetime.fromtimestamp(payload["exp"], UTC),
+            actor=self._person(kind, payload["act"]["sub"]) if "act" in payload else None,
+            jkt=_optional(confirmation.get("jkt")),
+            x5t=_optional(confirmation.get("x5t#S256")),
+            acr=_optional(payload.get("acr")),
+            auth_time=None if auth_time is None else int(auth_time),
+            professional=None if professional is None else Professional.of_claim(professional),
+            assistant=None if assistant is None else Professional.of_claim(assistant),
         )
+
+    def _person(self, kind: str, subject: object) -> str:
+        """A citizen's account behind their pairwise subject; anybody else's subject is their name."""
+        return str(self._subjects.account(_text(subject))) if kind == CITIZEN else _text(subject)
 
     def _may_reload(self, now: datetime) -> bool:
         """A forged kid costs one query every RELOAD_EVERY, not one each."""
@@ -139,6 +177,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("not a text")
     return value
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _refused() -> DomainError:

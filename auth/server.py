@@ -1,70 +1,109 @@
 """The authorization server of one installation: what the routes and the pages call. Synchronous: run it in a thread."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AccessDeniedError, OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
+from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from auth import accounts, clients, rfc9068, scopes, sessions, throttle
+from auth import clients, launches, logout, oidc, rfc6749, rfc9068, rfc9126, rfc9470, scopes, sessions
+from auth.accounts import Account
+from auth.choices import RecordChoice
+from auth.claims import Claims
+from auth.exchange import Exchange
+from auth.logout import Logout
 from auth.message import Answer, Message
-from auth.rfc6749 import Exchange
+from auth.rfc8693 import Federation
+from auth.rfc9449 import Nonces
+from auth.scopes import Scope
 from auth.sessions import Visitor
 from auth.signing import SigningKeys
+from auth.subjects import Subjects
 from phr.core.keys import SystemKeys
 
-
-class SignInRefusal(Enum):
-    """Why a sign-in is refused: two words, and no third that would tell whether the account exists."""
-
-    WRONG = "wrong"
-    THROTTLED = "throttled"
+Records = Callable[[Session, SystemKeys, Account, datetime], Sequence[RecordChoice]]
+"""For whom an account may connect an application; their own record first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A valid authorization request. `sign_in`: the citizen must prove who they are (again) before deciding."""
+    """A valid authorization request. `sign_in`: the person must prove who they are (again) before deciding.
+
+    `records`: for whom a citizen may answer; `professional`: it is a professional who is asked.
+    """
 
     client: clients.Client
     redirect_uri: str
     scopes: tuple[str, ...]
     sign_in: bool
+    professional: bool
+    records: tuple[RecordChoice, ...]
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class AuthServer:
-    """Holds the engine, the keys and the issuer; every method is one database transaction at most, or two."""
+def _own(session: Session, keys: SystemKeys, account: Account, now: datetime) -> Sequence[RecordChoice]:
+    return [] if account.record is None else [RecordChoice(account.record, account.name, own=True)]
 
-    def __init__(self, engine: Engine, keys: SystemKeys, issuer: str, clock: Callable[[], datetime] = _utc_now) -> None:
+
+def _plain(scope: Scope) -> bool:
+    return not scope.query
+
+
+class AuthServer:
+    """Holds the engine, the keys and the issuer; every method is one database transaction at most, or two.
+
+    `records` and `expressible` come from who knows them: which records an account may open, which scopes the access
+    policy can enforce. Without them: their own, and no scope with a query. `roots` are the authorities of client
+    certificates; `federation` the provider whose tokens are exchanged.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: SystemKeys,
+        issuer: str,
+        clock: Callable[[], datetime] = _utc_now,
+        *,
+        records: Records = _own,
+        expressible: Callable[[Scope], bool] = _plain,
+        roots: Sequence[x509.Certificate] = (),
+        federation: Federation | None = None,
+    ) -> None:
         self.engine = engine
         self.keys = keys
         self.issuer = issuer
         self.clock = clock
+        self.records = records
+        self.expressible = expressible
+        self.roots = roots
+        self.federation = federation
+        self.nonces = Nonces(keys)
+        self.subjects = Subjects(keys)
         self.signing = SigningKeys(engine, keys)
-        self.verifier = rfc9068.Verifier(issuer, self.signing)
+        self.verifier = rfc9068.Verifier(issuer, self.signing, self.subjects)
 
     def start(self) -> None:
         """Load the signing keys, making the first. To call before serving; later calls reload."""
         self.signing.load(self.clock())
 
-    def token(self, message: Message) -> Answer:
-        """The token endpoint (RFC 6749 §3.2)."""
+    def answer(self, endpoint: str, message: Message) -> Answer:
+        """The token endpoint (RFC 6749 §3.2), or `revocation`, `introspection`, `pushed`."""
         with self._exchange() as exchange:
-            return exchange.answer("token", message)
+            return exchange.answer(endpoint, message)
 
-    def revoke(self, message: Message) -> Answer:
-        """The revocation endpoint (RFC 7009)."""
+    def user_info(self, claims: Claims) -> dict[str, str] | None:
+        """OpenID Connect Core §5.3.2: what the token's scopes tell of its person. None when it is revoked."""
         with self._exchange() as exchange:
-            return exchange.answer("revocation", message)
+            return oidc.user_info(exchange, claims)
 
     def consider(self, message: Message, visitor: Visitor | None) -> Asked | Answer:
         """Validate an authorization request (RFC 6749 §4.1.1): what to ask, or the error to answer."""
@@ -74,12 +113,17 @@ class AuthServer:
             except OAuth2Error as error:
                 return _answered(exchange, message, error)
 
-    def decide(self, message: Message, visitor: Visitor, consented: frozenset[str]) -> Answer:
-        """Give a code for the scopes the citizen left ticked; none left, or a refusal, is access_denied."""
+    def decide(self, message: Message, visitor: Visitor, consented: frozenset[str], record: str | None) -> Answer:
+        """Give a code for the scopes the person left ticked, on the record they chose; none left is access_denied."""
         with self._exchange() as exchange:
             try:
                 asked, grant = self._consider(exchange, message, visitor)
+                if asked.sign_in:
+                    raise LoginRequiredError(redirect_uri=asked.redirect_uri)
+                if exchange.pushed is not None:
+                    rfc9126.spend(exchange, exchange.pushed)
                 exchange.consented = consented.intersection(asked.scopes)
+                exchange.chosen = _chosen(asked, record)
                 if not any(scopes.parse(scope) for scope in exchange.consented):
                     raise AccessDeniedError(redirect_uri=asked.redirect_uri)
                 answer: Answer = exchange.create_authorization_response(grant.request, visitor, grant)
@@ -87,23 +131,32 @@ class AuthServer:
                 return _answered(exchange, message, error)
             return answer
 
-    def sign_in(self, name: str, password: str, address: str, agent: str = "") -> str | SignInRefusal:
-        """The secret of a new browser session. The try is counted before the password is looked at."""
+    def consider_logout(self, message: Message, visitor: Visitor | None) -> Logout | Answer:
+        """Judge a logout request (OpenID Connect RP-Initiated Logout 1.0 §2)."""
+        with self._exchange() as exchange:
+            try:
+                return logout.considered(exchange, exchange.create_oauth2_request(message), visitor)
+            except OAuth2Error as error:
+                answer: Answer = exchange.handle_error_response(None, error)
+                return answer
+
+    def sign_out(self, secret: str) -> None:
+        """End a browser session and what hangs on it."""
         now = self.clock()
         with Session(self.engine) as session, session.begin():
-            if not throttle.knock(session, self.keys, name, address, now):
-                account, password_hash = None, None
-            else:
-                account, password_hash = accounts.lookup(session, self.keys, name)
-        if password_hash is None:
-            return SignInRefusal.THROTTLED
-        right = accounts.verify(password_hash, password)
-        if not right or account is None or account.disabled:
-            return SignInRefusal.WRONG
+            visitor = sessions.find(session, self.keys, secret, now)
+            sessions.close(session, secret)
+            if visitor is not None:
+                logout.end(self, session, visitor, now)
+
+    def hand_over(self, claims: Claims, app: str, record: str) -> str | None:
+        """A launch context (`auth.launches`) for a client that takes them; None when there is no such client."""
+        professional = claims.assistant or claims.professional
         with Session(self.engine) as session, session.begin():
-            throttle.forgive(session, self.keys, name, address)
-            proof = sessions.Proof(("pwd",), "pwd", now)
-            return sessions.start(session, self.keys, account, proof, agent, now)[1]
+            client = clients.find(session, app)
+            if professional is None or client is None or scopes.LAUNCH not in client.scopes:
+                return None
+            return launches.hand_over(session, self.keys, app, professional.id, record, self.clock())
 
     def visitor(self, secret: str | None) -> Visitor | None:
         """Who this browser session is."""
@@ -112,36 +165,52 @@ class AuthServer:
         with Session(self.engine) as session, session.begin():
             return sessions.find(session, self.keys, secret, self.clock())
 
-    def sign_out(self, secret: str) -> None:
-        """End a browser session."""
-        with Session(self.engine) as session, session.begin():
-            sessions.close(session, secret)
-
     @contextmanager
     def _exchange(self) -> Iterator[Exchange]:
         """Committed whatever the answer: a refused request may have used up a code, or shown a replay."""
         now = self.clock()
         with Session(self.engine) as session, session.begin():
-            yield Exchange(session, self.keys, self.signing, self.verifier, self.issuer, now)
+            yield Exchange(self, session, now)
 
     def _consider(self, exchange: Exchange, message: Message, visitor: Visitor | None) -> tuple[Asked, Any]:
         grant = exchange.get_consent_grant(message, visitor)
+        client: clients.Client = grant.client
         asked = grant.request.payload.data
         prompts = asked.get("prompt", "").split()
-        age = None if visitor is None else (exchange.now - visitor.proof.at).total_seconds()
-        # OpenID Connect Core §3.1.2.1: max_age. Ten seconds leave the time to come back from the sign-in page.
-        stale = age is None or ("max_age" in asked and age > max(int(asked["max_age"]), 10))
+        professional = client.kind is not clients.Kind.CITIZEN_APP
+        known = visitor is not None and (visitor.professional is not None) == professional
+        stale = rfc9470.stale(asked, visitor if known else None, exchange.now, grant.redirect_uri)
         sign_in = stale or "login" in prompts
         if "none" in prompts:
             refusal = LoginRequiredError if sign_in else ConsentRequiredError
             raise refusal(redirect_uri=grant.redirect_uri)
-        found = Asked(grant.client, grant.redirect_uri, scopes.split(grant.request.scope), sign_in)
-        return found, grant
+        records: Sequence[RecordChoice] = ()
+        if known and visitor is not None and visitor.account is not None:
+            records = self.records(exchange.session, self.keys, visitor.account, exchange.now)
+        offered = scopes.split(grant.request.scope)
+        if professional:
+            offered = tuple(one for one in offered if rfc6749.for_professional(one, launched="launch" in asked))
+        return Asked(client, grant.redirect_uri, offered, sign_in, professional, tuple(records)), grant
+
+
+def _chosen(asked: Asked, record: str | None) -> str | None:
+    """The record chosen among those offered; the only one when there is no choice to make."""
+    if asked.professional:
+        return None
+    offered = [choice.record for choice in asked.records]
+    if record is None and len(offered) == 1:
+        return offered[0]
+    if record is None and not offered:
+        return None
+    if record not in offered:
+        raise InvalidRequestError("That record is not yours to choose.", redirect_uri=asked.redirect_uri)
+    return record
 
 
 def _answered(exchange: Exchange, message: Message, error: OAuth2Error) -> Answer:
     """The error with the client's state, when it has one place to go back to."""
-    states = [value for name, value in message.query if name == "state" and value]
+    pairs = message.query if exchange.asked is None else list(exchange.asked.payload.data.items())
+    states = [value for name, value in pairs if name == "state" and value]
     error.state = states[0] if len(states) == 1 else None
     answer: Answer = exchange.handle_error_response(None, error)
     return answer

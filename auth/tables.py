@@ -156,7 +156,7 @@ assistant = Table(
     "assistant",
     metadata,
     Column("professional", Uuid, primary_key=True),
-    Column("assistant", Uuid, primary_key=True),
+    Column("assistant", Uuid, primary_key=True, index=True),
     Column("sealed", LargeBinary, nullable=False),
     Column("created", _INSTANT, nullable=False),
     Column("ended", _INSTANT),

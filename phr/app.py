@@ -6,34 +6,37 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from cryptography import x509
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import auth.routes
+from auth.providers import Provider
+from auth.rfc6750 import Gate
+from auth.rfc8693 import Federation
 from auth.server import AuthServer
-from auth.sweep import sweep
-from phr import VERSION
+from phr import VERSION, representation
 from phr.access.installation import Installation
+from phr.access.scope import expressible
 from phr.api import described, discovery, faults, fhir, health, sandbox
 from phr.api.asked import visiting
+from phr.api.cors import Shared
 from phr.api.doors import Doors
+from phr.chores import chores, repeat
 from phr.core.database import Database, synchronous_engine
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import Settings
 from phr.core.vault import KeyFile
-from phr.web import authorize, pages, signin
+from phr.proxy import Proxied
+from phr.sandbox import sandbox_providers
+from phr.web import site
+from phr.web.site import Providers
 
 log = logging.getLogger("carnet.http")
-
-SWEEP_EVERY = 600
-"""Seconds."""
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -49,11 +52,15 @@ class Parts:
     installation: Installation
     server: AuthServer
     engine: Engine
+    providers: Providers
 
     async def close(self) -> None:
         """Close every connection."""
         await self.installation.database.close()
         self.engine.dispose()
+        for provider in (self.providers.professionals, self.providers.citizens):
+            if provider is not None:
+                provider.close()
 
 
 def open_keys(settings: Settings) -> KeyEncryptionKeys:
@@ -69,13 +76,42 @@ async def assemble(settings: Settings, database_url: str) -> Parts:
     engine = synchronous_engine(database_url)
     try:
         system_keys = await run_in_threadpool(SystemKeys.open, engine, keks)
-        server = AuthServer(engine, system_keys, settings.issuer)
+        providers = open_providers(settings)
+        server = AuthServer(
+            engine,
+            system_keys,
+            settings.issuer,
+            records=representation.choices,
+            expressible=expressible,
+            roots=_roots(settings),
+            federation=_federation(settings, providers),
+        )
         await run_in_threadpool(server.start)
         database = await Database.connect(database_url, settings.pool)
     except BaseException:
         engine.dispose()
         raise
-    return Parts(Installation.make(settings, database, keks, system_keys), server, engine)
+    return Parts(Installation.make(settings, database, keks, system_keys), server, engine, providers)
+
+
+def open_providers(settings: Settings) -> Providers:
+    """The identity providers configured; in a sandbox, its own where none is. Nothing is asked of them yet."""
+    told = (settings.psc, settings.fc)
+    if settings.sandbox:
+        told = tuple(one or own for one, own in zip(told, sandbox_providers(settings), strict=True))  # type: ignore[assignment]
+    professionals, citizens = (None if one is None else Provider(one) for one in told)
+    return Providers(professionals, citizens)
+
+
+def _federation(settings: Settings, providers: Providers) -> Federation | None:
+    provider = providers.professionals
+    return None if provider is None else Federation(provider, settings.sandbox)
+
+
+def _roots(settings: Settings) -> list[x509.Certificate]:
+    if settings.client_ca_file is None:
+        return []
+    return x509.load_pem_x509_certificates(settings.client_ca_file.read_bytes())
 
 
 class Guarded:
@@ -111,21 +147,6 @@ class Guarded:
                 await faults.unexpected(Request(scope), error)(scope, receive, with_headers)
 
 
-async def _sweep(parts: Parts) -> None:
-    """Now and then, forget codes, sessions and revocations that time has ended anyway."""
-    while True:
-        await asyncio.sleep(SWEEP_EVERY)
-        try:
-            await run_in_threadpool(_swept, parts)
-        except SQLAlchemyError as error:
-            log.warning("nothing swept: %s", type(error).__name__)
-
-
-def _swept(parts: Parts) -> None:
-    with Session(parts.engine) as session, session.begin():
-        sweep(session, datetime.now(UTC))
-
-
 async def _answered(request: Request, error: Exception) -> Response:
     return faults.unexpected(request, error)
 
@@ -141,9 +162,11 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(_sweep(parts))
+        listed = chores(parts.server, settings, parts.providers.professionals)
+        running = [asyncio.create_task(repeat(chore)) for chore in listed]
         yield
-        sweeping.cancel()
+        for task in running:
+            task.cancel()
         await parts.close()
 
     app = FastAPI(
@@ -158,17 +181,18 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     faults.install(app)
     app.add_exception_handler(Exception, _answered)
     # Routes are tried in order: what is asked most comes first.
-    doors = Doors(app, visiting(parts.installation, parts.server.verifier))
+    doors = Doors(app, visiting(parts.installation, Gate(parts.server)))
     fhir.open_doors(doors)
     app.include_router(discovery.router(settings))
     fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
-    app.include_router(authorize.router(parts.server))
-    app.include_router(signin.router(parts.server))
-    app.include_router(pages.static_router())
+    for routes in site.routers(parts.server, parts.installation, parts.providers):
+        app.include_router(routes)
     if settings.sandbox:
         app.include_router(sandbox.router(settings))
     document = app.openapi
     app.openapi = lambda: described.secured(document())  # type: ignore[method-assign]  # FastAPI's documented way
-    return Guarded(app)
+    guarded = Guarded(Shared(app))
+    proxied = settings.trusted_proxies
+    return Proxied(guarded, proxied, settings.client_cert_header) if proxied else guarded

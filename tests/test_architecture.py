@@ -59,7 +59,7 @@ def layer(module: str) -> str:
         return head
     if second in ("core", "access", "api", "web", "app"):
         return second
-    return "command" if second == "__main__" else "feature"
+    return "command" if second in ("__main__", "commands") else "feature"
 
 
 def test_imports_point_downward() -> None:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("professional", "assistant", name=op.f("assistant_pkey")),
     )
+    op.create_index(op.f("assistant_assistant_idx"), "assistant", ["assistant"], unique=False)
     op.create_table(
         "exchanged_token",
         sa.Column("jti", sa.Uuid(), nullable=False),

@@ -15,7 +15,8 @@ from fastapi import Request
 
 from auth import scopes
 from auth.claims import Claims
-from auth.rfc9068 import Verifier
+from auth.rfc6750 import Gate
+from auth.routes import presented
 from fhir import wire
 from fhir.parameters import KINDS, Kind
 from phr.access.installation import Installation
@@ -33,9 +34,10 @@ FORMATS = ("json", *JSON_TYPES)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: the visit, the installation's FHIR base URL, the decoded query, and what form is preferred."""
+    """One request: the token's claims, the visit, the FHIR base URL, the decoded query, and what form is preferred."""
 
     request: Request
+    claims: Claims
     visit: Visit
     base: str
     pairs: tuple[tuple[str, str], ...]
@@ -77,19 +79,17 @@ def negotiate(accept: str | None, wanted: str | None) -> None:
 
 
 def visiting(
-    installation: Installation, verifier: Verifier, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    installation: Installation, gate: Gate, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Callable[[Request], Awaitable[Asked]]:
-    """The dependency that makes an Asked of a request with a bearer token, or raises UNAUTHENTICATED (401)."""
+    """The dependency that makes an Asked of a request with an access token, or raises ChallengeError (401)."""
     base = f"{installation.settings.issuer}/fhir"
 
     async def asked(request: Request) -> Asked:
         now = clock()
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise DomainError(Reason.UNAUTHENTICATED, Issue("login", "A bearer token is required."))
-        reader, held, tokens = _bearer(verifier.verify(token.strip(), now))
+        claims = gate.claims(presented(request), now)
+        reader, held, tokens = _bearer(claims)
         visit = Visit(installation, reader, held, tokens, now)
-        return Asked(request, visit, base, pairs_of(request.url.query), request.headers)
+        return Asked(request, claims, visit, base, pairs_of(request.url.query), request.headers)
 
     return asked
 

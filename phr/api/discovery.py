@@ -11,7 +11,7 @@ from phr.api.asked import negotiate
 from phr.api.faults import FHIR_JSON
 from phr.core.settings import Settings
 
-_SHARED = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+_SHARED = {"Cache-Control": "public, max-age=300"}
 
 
 def router(settings: Settings) -> APIRouter:

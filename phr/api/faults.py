@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from auth.rfc6750 import ChallengeError
 from fhir import wire
 from fhir.outcome import outcome
 from phr.core.errors import DomainError, Issue, Reason
@@ -42,14 +43,14 @@ _TITLES = {
 FHIR_JSON = "application/fhir+json"
 
 
-def answer(request: Request, status: int, issues: tuple[Issue, ...]) -> Response:
-    """The body a failure has at this address."""
+def answer(
+    request: Request, status: int, issues: tuple[Issue, ...], more: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """The body a failure has at this address. `more`: headers the failure itself brings."""
     issues = issues or (Issue("processing", "The request cannot be served."),)
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **dict(more)}
     if status == 401:
-        # RFC 6750 §3.1: no error code for a request that brought no token.
-        told = ', error="invalid_token"' if "authorization" in request.headers else ""
-        headers["WWW-Authenticate"] = f'Bearer realm="carnet"{told}'
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="carnet", error="invalid_token"')
     if status == 405:
         headers["Allow"] = "GET"
     if status == 415 and request.method == "PATCH":
@@ -73,7 +74,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DomainError)
     async def domain(request: Request, error: DomainError) -> Response:
-        return answer(request, STATUS[error.reason], error.issues)
+        headers = error.headers if isinstance(error, ChallengeError) else ()
+        return answer(request, STATUS[error.reason], error.issues, headers)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

@@ -7,20 +7,29 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from auth import terms
 from auth.message import Answer, Message
 from auth.server import AuthServer
-from phr.web.pages import Pages, form_of, go, query_of, to
+from auth.sessions import Visitor
+from phr.web.pages import Pages, form_of, go, origin, query_of, to
 
 
-def router(server: AuthServer) -> APIRouter:
-    """/oauth/authorize and /oauth/consent."""
+def router(server: AuthServer, terms_version: str | None = None) -> APIRouter:
+    """/oauth/authorize and /oauth/consent. `terms_version`: what a citizen must have accepted before they decide."""
     routes = APIRouter(tags=["sign-in"], include_in_schema=False)
     pages = Pages(server)
 
     def answered(request: Request, answer: Answer) -> Response:
         return pages.refused(request, answer) if answer.location is None else go(answer.location)
+
+    def needs_terms(visitor: Visitor) -> bool:
+        if terms_version is None or visitor.account is None:
+            return False
+        with Session(server.engine) as session:
+            return terms.needs_terms(session, server.keys, visitor.account.id, terms_version)
 
     @routes.get("/oauth/authorize")
     async def authorize(request: Request) -> Response:
@@ -30,17 +39,21 @@ def router(server: AuthServer) -> APIRouter:
         if isinstance(asked, Answer):
             return answered(request, asked)
         if asked.sign_in or visitor is None:
-            return go("/signin", query)
+            return go("/signin/professional" if asked.professional else "/signin", query)
+        if await run_in_threadpool(needs_terms, visitor):
+            return go("/terms/accept", query)
         values = {
             "app": asked.client.name,
             "person": visitor.name,
+            "professional": asked.professional,
+            "records": asked.records,
             "asked": asked.scopes,
             "destination": _destination(asked.redirect_uri),
             "action": to("/oauth/consent", query),
             "leave": to("/signout", query),
         }
         # Chromium applies form-action to the redirects that follow a post: the client's origin must be in it.
-        return pages.page(request, "consent.html", values, form_action=_origin(asked.redirect_uri))
+        return pages.page(request, "consent.html", values, form_action=origin(asked.redirect_uri))
 
     @routes.post("/oauth/authorize")
     async def authorize_by_post(request: Request) -> Response:
@@ -53,18 +66,15 @@ def router(server: AuthServer) -> APIRouter:
         visitor = await pages.visitor(request)
         if visitor is None or not pages.honest(request, form):
             return pages.expired(request)
+        if await run_in_threadpool(needs_terms, visitor):
+            return go("/terms/accept", query_of(request))
         allowed = dict(form).get("decision") == "allow"
         ticked = frozenset(value for name, value in form if name == "scope" and allowed)
-        answer = await run_in_threadpool(server.decide, Message("GET", query_of(request)), visitor, ticked)
+        message, record = Message("GET", query_of(request)), dict(form).get("record")
+        answer = await run_in_threadpool(server.decide, message, visitor, ticked, record)
         return answered(request, answer)
 
     return routes
-
-
-def _origin(uri: str) -> str:
-    """A CSP source: scheme, host and port, or a private-use scheme alone."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
 
 
 def _destination(uri: str) -> str:

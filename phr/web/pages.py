@@ -191,6 +191,12 @@ def to(path: str, query: Pairs) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def origin(uri: str) -> str:
+    """A CSP source: scheme, host and port, or a private-use scheme alone."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+
+
 def asks(query: Pairs) -> bool:
     """Whether an address carries an application's authorization request, rather than a language alone."""
     return any(name != "ui_locales" for name, _ in query)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from auth import accounts, clients
 from fhir.validation import validate
-from phr import sandbox
+from phr import representation, sandbox
 from phr.content import Judge
 from phr.core.identifiers import INS, INS_NIR_TEST, RPPS
 from phr.demo.clients import demo_clients, demo_key_thumbprints, thumbprint
@@ -179,8 +179,8 @@ def test_the_medical_summary_names_its_patient() -> None:
 
 def test_the_clients_have_keys_of_their_own() -> None:
     made = demo_clients()
-    assert len({one.client_id for one in made}) == len(made) == 4
-    assert len(demo_key_thumbprints()) == 3
+    assert len({one.client_id for one in made}) == len(made) == 7
+    assert len(demo_key_thumbprints()) == 5
     for one in made:
         public = one.public_jwk
         assert public is None or ("d" not in public and thumbprint(public) in demo_key_thumbprints())
@@ -194,6 +194,16 @@ async def test_the_world_loads_into_the_application(house: House) -> None:
         for one in demo_clients():
             assert clients.find(session, one.client_id) is not None
         enrolled = {p.login: accounts.lookup(session, house.parts.server.keys, p.login)[0] for p in made.people}
+        parents = {
+            login: [choice.label for choice in representation.choices(session, house.parts.server.keys, found, now)]
+            for login, found in enrolled.items()
+            if found is not None
+        }
+    assert {login: labels[1:] for login, labels in parents.items() if len(labels) > 1} == {
+        "claire.moreau": ["Lina"],
+        "nicolas.moreau": ["Lina"],
+        "karim.benali": ["Inès"],
+    }
     for person in made.people:
         account = enrolled[person.login]
         assert account is not None

@@ -152,7 +152,8 @@ async def test_without_a_token_nothing_answers(house: House, record: str) -> Non
             answer = await house.http.request(method, f"/fhir/{path}".rstrip("/"), headers=headers)
             refused(answer, 401)
             assert answer.headers["www-authenticate"].startswith('Bearer realm="carnet"')
-            assert ("invalid_token" in answer.headers["www-authenticate"]) is (header is not None)
+            presented = header is not None and header.startswith("Bearer ")
+            assert ("invalid_token" in answer.headers["www-authenticate"]) is presented
     for path in ("metadata", ".well-known/smart-configuration"):
         assert (await house.http.get(f"/fhir/{path}")).status_code == 200
 

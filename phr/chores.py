@@ -1,0 +1,73 @@
+"""What each process does now and then, beside answering: forget what expired, send what waits, ask providers again.
+
+The rule: a chore is safe in any number of processes at once, and one that fails is logged by name and tried again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from auth import exchanged_tokens, logout
+from auth.mail import KIND as MAIL
+from auth.providers import Provider
+from auth.server import AuthServer
+from auth.sweep import sweep
+from phr import mail
+from phr.core import outbox
+from phr.core.outbox import Deliver
+from phr.core.settings import Settings
+
+log = logging.getLogger("carnet.chores")
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """What to do, and how often (seconds). `run` is called in a thread; it returns whether there is more to do now."""
+
+    name: str
+    every: float
+    run: Callable[[], bool]
+
+
+def chores(server: AuthServer, settings: Settings, professionals: Provider | None) -> Sequence[Chore]:
+    """The chores of an installation."""
+    deliverers: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
+    if settings.mail is not None:
+        deliverers[MAIL] = mail.deliverer(settings)
+
+    def forget() -> bool:
+        with Session(server.engine) as session, session.begin():
+            sweep(session, datetime.now(UTC))
+        return False
+
+    def send() -> bool:
+        return outbox.send_one(server.engine, server.keys, deliverers, datetime.now(UTC))
+
+    found = [Chore("forget what expired", 600, forget), Chore("send what waits", 1, send)]
+    if professionals is not None:
+        provider = professionals
+        found.append(
+            Chore(
+                "ask the provider again",
+                30,
+                lambda: exchanged_tokens.recheck(server, provider, datetime.now(UTC)) > 0,
+            )
+        )
+    return found
+
+
+async def repeat(chore: Chore) -> None:
+    """Do it for ever."""
+    while True:
+        more = False
+        try:
+            more = await run_in_threadpool(chore.run)
+        except Exception as error:  # the next round may go better; the process answers meanwhile
+            log.warning("could not %s: %s", chore.name, type(error).__name__)
+        if not more:
+            await asyncio.sleep(chore.every)
