@@ -25,6 +25,7 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
+from bench.tokens import full_sign_in, verification
 from bench.town import Seeded, settle
 from phr.app import Parts, assemble
 from phr.core.embedded import embedded
@@ -40,8 +41,9 @@ console = Console()
 def _token(parts: Parts, settings: Settings, record: str) -> str:
     expires = datetime.now(UTC) + timedelta(hours=2)
     scopes = ("patient/*.rs",)
-    claims = Claims("carnet-bench", "citizen-app", f"account-{record}", record, scopes, str(uuid4()), None, expires)
-    return mint(settings.issuer, parts.server.signing, claims, datetime.now(UTC))
+    claims = Claims("carnet-bench", "citizen-app", str(uuid4()), record, scopes, str(uuid4()), None, expires)
+    server = parts.server
+    return mint(settings.issuer, server.signing, server.subjects, claims, claims.client, datetime.now(UTC))
 
 
 @contextmanager
@@ -148,6 +150,8 @@ def main() -> None:
             floor_environment = {"FLOOR_DATABASE_URL": url, "FLOOR_PORT": str(FLOOR_PORT)}
             floor = _process(["-m", "bench.floor"], floor_environment, f"http://127.0.0.1:{FLOOR_PORT}/openapi.json")
             with served, floor:
+                lines += verification(parts.server, [_token(parts, settings, seeded.record) for seeded in town])
+                lines.append(full_sign_in(parts.server, town[0].record))
                 lines += _measure(parts, settings, url, large, town)
             per_row, sealed = asyncio.run(_bytes_per_resource(url))
             size = Line("bytes on disk per resource", f"{per_row:,.0f}", f"{sealed:,.0f} sealed", "", "")

@@ -1,45 +1,20 @@
-"""The scripts the README shows, run as printed against a real server in its own process."""
+"""The scripts and the walk the README shows, run as printed against a real server in its own process."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
+import pytest
+
+from tests.signing_in import answered, as_citizen
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-
-
-class Form(HTMLParser):
-    """The one form of a page: where it goes, and what it holds already."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.action = ""
-        self.fields: list[tuple[str, str]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        if tag == "form" and "post" in (found.get("method") or ""):
-            self.action = self.action or str(found.get("action"))
-        if tag == "input" and found.get("name") and (found.get("type") != "checkbox" or "checked" in found):
-            self.fields.append((str(found["name"]), str(found.get("value") or "")))
-
-
-def _sign_in(address: str, authorize: str) -> httpx.Response:
-    """What a citizen does in a browser: sign in, leave everything ticked, allow."""
-    person = httpx.get(f"{address}/sandbox").json()["citizens"][0]
-    with httpx.Client(base_url=address, follow_redirects=True) as browser:
-        form = Form(browser.get(authorize).text)
-        named = {**dict(form.fields), "name": person["login"], "password": person["password"]}
-        form = Form(browser.post(form.action, data=named).text)
-        scopes = [value for name, value in form.fields if name == "scope"]
-        ticked = {**dict(form.fields), "scope": scopes, "decision": "allow"}
-        return browser.post(form.action, data=ticked)
 
 
 def test_a_citizen_reads_a_document(carnet: str) -> None:
@@ -48,8 +23,8 @@ def test_a_citizen_reads_a_document(carnet: str) -> None:
     with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=quiet) as child:
         assert child.stdout is not None
         assert child.stdout.readline().startswith("Sign in here")
-        end = _sign_in(carnet, child.stdout.readline().strip())
-        assert end.status_code == 200
+        ended = as_citizen(carnet, child.stdout.readline().strip())
+        assert httpx.get(ended).status_code == 200
         printed = child.stdout.read()
     assert child.returncode == 0
     assert re.search(r"\d+ bytes of [a-z]+/[a-z]+", printed)
@@ -60,6 +35,21 @@ def test_a_hospital_deposits_a_document(carnet: str) -> None:
     done = subprocess.run(script, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Deposited ")
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="the README's walk uses them")
+def test_the_walk_with_curl(carnet: str) -> None:
+    """The two commands of the README, the browser between them."""
+    section = (ROOT / "README.md").read_text().partition("## Read a document")[2].partition("\n## ")[0]
+    first, second, _ = re.findall(r"^```sh\n(.*?)^```$", section.replace("http://127.0.0.1:8000", carnet), re.M | re.S)
+    address, verifier = _typed(first + 'echo "$verifier"').splitlines()
+    code = answered(as_citizen(carnet, address, "ines.benali"))["code"]
+    found = json.loads(_typed(f"verifier={verifier}\n" + second.replace("code=…", f"code={code}")))
+    assert found["entry"][0]["resource"]["resourceType"] == "DocumentReference"
+
+
+def _typed(commands: str) -> str:
+    return subprocess.run(["bash", "-euc", commands], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_the_readme_shows_them() -> None:

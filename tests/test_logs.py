@@ -9,13 +9,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from phr import reading, sandbox
 from phr.core.settings import Settings
-from tests.auth.city import sign_in
+from tests import signing_in
+from tests.auth.city import enter_code, enter_password
 from tests.deposit import PDF, bytes_of, clinic, deposited, document, label, submission
 from tests.house import INS_SYSTEM, House, observation
 from tests.logwatch import secrets_in, told
@@ -116,10 +119,15 @@ async def test_signing_in_is_not_told(house: House, written: Callable[[], list[s
     signer: Any = type("Signer", (), {"login": person["login"]})
     transport = house.http._transport
     async with httpx.AsyncClient(transport=transport, base_url="https://carnet.test") as browser:
-        refused = await sign_in(browser, signer, query, password=MARKS[0])
-        signed = await sign_in(browser, signer, query, password=person["password"])
-    assert (refused.status_code, signed.status_code) == (401, 303)
-    kept = [person["login"], person["password"], person["ins"]["value"], *MARKS[:2], *signed.cookies.values()]
+        refused = await enter_password(browser, signer, query, password=MARKS[0])
+        halfway = await enter_password(browser, signer, query, password=person["password"])
+        mails = (await browser.get("/sandbox/mail", params={"to": person["email"]})).json()
+        code = next(word for word in mails[-1]["text"].split() if word.isdecimal() and len(word) == 6)
+        signer.mailed_code = lambda: code
+        signed = await enter_code(browser, signer, halfway.headers["location"])
+    assert (refused.status_code, signed.status_code, signed.headers["location"][:16]) == (401, 303, "/oauth/authorize")
+    cookies = [*halfway.cookies.values(), *signed.cookies.values()]
+    kept = [person["login"], person["password"], person["email"], person["ins"]["value"], code, *MARKS[:2], *cookies]
     for line in written():
         assert secrets_in(line) == [], line
         assert not any(secret in line for secret in kept), line
@@ -135,12 +143,40 @@ def test_a_real_server_logs_routes_and_not_addresses(folder: Path, settings: Set
             httpx.get(f"{base}/fhir/{address}", headers={"Authorization": f"Bearer {header}.e30."})
         httpx.post(f"{base}/oauth/token", data={"client_assertion": MARKS[1], "grant_type": "client_credentials"})
         httpx.request("GET", f"{base}/fhir/Patient", content=b"\xff" * 10)
+        secrets = [*_signed_in(base), *MARKS]
         time.sleep(0.2)
         process.terminate()
         output, _ = process.communicate(timeout=60)
     lines = [line for line in output.splitlines() if re.match(r"\d{4}-\d{2}-\d{2}", line)]
     assert any("/fhir/{kind}/{id} 401" in line for line in lines), output
+    assert any("/oauth/consent 303" in line for line in lines), output
+    for line in lines:
+        assert not any(secret in line for secret in secrets), line
+        assert secrets_in(line) == [], line
     for line in output.splitlines():
         assert not any(mark in line for mark in MARKS), line
-    for line in lines:
-        assert secrets_in(line) == [], line
+
+
+def _signed_in(base: str) -> list[str]:
+    """A citizen and a professional sign in to this server, and read; all that its logs must not tell of them."""
+    told = signing_in.sandbox(base)
+    person, doctor = told["citizens"][0], told["professionals"][0]
+    kept = [person["login"], person["email"], person["ins"]["value"], doctor["id"], doctor["name"], MARKS[1]]
+    both: dict[str, Any] = {
+        "carnet-demo-app": signing_in.as_citizen,
+        "carnet-demo-practice": signing_in.as_professional,
+    }
+    for name, sign in both.items():
+        app = signing_in.client(base, name)
+        asked = {"response_type": "code", "client_id": name, "redirect_uri": app["redirect_uris"][0], "state": MARKS[1]}
+        asked |= {"code_challenge": create_s256_code_challenge("v" * 43), "code_challenge_method": "S256"}
+        context = "patient" if name == "carnet-demo-app" else "user"
+        query = urlencode({**asked, "scope": f"openid profile {context}/*.rs"})
+        code = signing_in.answered(sign(base, f"{base}/oauth/authorize?{query}"))["code"]
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": app["redirect_uris"][0]}
+        answer = httpx.post(f"{base}/oauth/token", data={**form, "client_id": name, "code_verifier": "v" * 43}).json()
+        kept += [code, *(value for kind, value in answer.items() if kind in ("access_token", "id_token", "patient"))]
+        if "patient" in answer:
+            bearer = {"Authorization": f"Bearer {answer['access_token']}"}
+            assert httpx.get(f"{base}/fhir/Patient/{answer['patient']}", headers=bearer).status_code == 200
+    return kept

@@ -1,4 +1,7 @@
-"""Sign in as a demo citizen in your browser, then read the newest document. Standard library only."""
+"""Sign in as a demo citizen in your browser, then read the newest document. Standard library only.
+
+The name and the password are those `make run` printed; the code is at /sandbox/mail.
+"""
 
 import base64
 import hashlib
@@ -36,9 +39,12 @@ def ask(path: str, form: dict[str, str] | None = None, **headers: str) -> bytes:
 verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
 challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 wish = {"response_type": "code", "client_id": CLIENT, "redirect_uri": CALLBACK, "state": state}
-wish |= {"scope": "patient/*.rs", "code_challenge": challenge, "code_challenge_method": "S256"}
+wish |= {"scope": "patient/*.rs", "aud": f"{CARNET}/fhir", "code_challenge": challenge, "code_challenge_method": "S256"}
 server = HTTPServer(("127.0.0.1", 8765), Callback)
-print(f"Sign in here:\n{CARNET}/oauth/authorize?{urlencode(wish)}", flush=True)
+print(
+    f"Sign in here (your code will be at {CARNET}/sandbox/mail):\n{CARNET}/oauth/authorize?{urlencode(wish)}",
+    flush=True,
+)
 webbrowser.open(f"{CARNET}/oauth/authorize?{urlencode(wish)}")
 while "state" not in answer:
     server.handle_request()
