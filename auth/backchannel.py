@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from auth import provider_sessions
-from auth.providers import SKEW, Provider, instant
+from auth.providers import SKEW, Provider
+from auth.rfc7519 import instant
 from auth.tables import seen_assertion
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, subkey

@@ -271,16 +271,6 @@ class Provider:
         return found
 
 
-def instant(value: object) -> datetime | None:
-    """A NumericDate (RFC 7519 §2). None: not a number, or no date."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Accept": "application/json, application/jwt"}
 

@@ -15,7 +15,8 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from sqlalchemy.orm import Session
 
 from auth import tickets
-from auth.providers import Failure, Provider, ProviderError, instant
+from auth.providers import Failure, Provider, ProviderError
+from auth.rfc7519 import instant
 
 if TYPE_CHECKING:
     from auth.server import AuthServer

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from auth import clients
+from auth.rfc7519 import instant
 from auth.tables import seen_assertion
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, subkey
@@ -68,7 +69,7 @@ class SignedAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         named = [audience] if isinstance(audience, str) else audience
         if not isinstance(named, list) or not named or any(one not in self._audiences for one in named):
             raise InvalidClientError("aud must be the token endpoint or the issuer.")
-        expires = _instant(claims.get("exp"))
+        expires = instant(claims.get("exp"))
         if expires is None or expires <= self._now:
             raise InvalidClientError("exp is missing or past.")
         # SMART App Launch 2.2, client-confidential-asymmetric: "no more than five minutes in the future".
@@ -76,7 +77,7 @@ class SignedAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
             raise InvalidClientError("exp must be at most five minutes ahead.")
         for name in ("nbf", "iat"):
             if name in claims:
-                begins = _instant(claims[name])
+                begins = instant(claims[name])
                 if begins is None or begins > self._now + SKEW:
                     raise InvalidClientError("iat or nbf is in the future.")
         self._use_once(claims, expires)
@@ -101,12 +102,3 @@ def _decoded(assertion: str, registered: KeySet) -> jwt.Token:
         with suppress(JoseError):
             return jwt.decode(assertion, KeySet([key]), algorithms=list(ALGORITHMS))
     return jwt.decode(assertion, KeySet(registered.keys[-1:]), algorithms=list(ALGORITHMS))
-
-
-def _instant(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -27,7 +27,8 @@ from auth.assistants import Offer
 from auth.claims import Claims
 from auth.professionals import Professional
 from auth.provider_sessions import Bound
-from auth.providers import SKEW, Failure, Provider, ProviderError, instant
+from auth.providers import SKEW, Failure, Provider, ProviderError
+from auth.rfc7519 import instant
 
 if TYPE_CHECKING:
     from auth.clients import Client

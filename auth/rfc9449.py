@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -23,6 +23,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from auth.rfc7519 import instant
 from auth.tables import seen_assertion
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, subkey
@@ -114,7 +115,7 @@ def check(proof: str, *, method: str, url: str, nonces: Nonces, now: datetime, a
         jwk, payload = _verified(proof)
     except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidProof("The DPoP proof is not a JWT signed by the key in its header.") from error
-    jti, issued = payload.get("jti"), _instant(payload.get("iat"))
+    jti, issued = payload.get("jti"), instant(payload.get("iat"))
     if not isinstance(jti, str) or _JTI.fullmatch(jti) is None or issued is None:
         raise InvalidProof("The DPoP proof needs jti, 1 to 255 visible ASCII characters, and iat.")
     # §4.3-8: "The htm claim matches the HTTP method of the current request."
@@ -240,15 +241,6 @@ def _target(url: object) -> tuple[str, str, int, str] | None:
 def _plain(escaped: re.Match[str]) -> str:
     character = chr(int(escaped[1], 16))
     return character if _UNRESERVED.fullmatch(character) else escaped[0].upper()
-
-
-def _instant(value: object) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _encoded(digest: bytes) -> str:

@@ -4,12 +4,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from phr.core.keys import SystemKeys
 from tests.auth.city import City, Clock
@@ -24,22 +26,30 @@ FLAGS = (
 )  # fmt: skip
 
 
+@contextmanager
+def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """The application behind a real server, on a port that is ours already."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    running = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    running.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        running.join(20)
+        listener.close()
+
+
 @pytest.fixture
 def served(auth_engine: Engine, auth_keys: SystemKeys) -> Iterator[City]:
     """A city served on localhost: a host name, as passkeys need, and a secure context without TLS."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    found = City(auth_engine, auth_keys, Clock(), issuer=f"http://localhost:{port}")
+    listener = socket.create_server(("127.0.0.1", 0))
+    found = City(auth_engine, auth_keys, Clock(), issuer=f"http://localhost:{listener.getsockname()[1]}")
     found.server.start()
-    server = uvicorn.Server(uvicorn.Config(found.app, "127.0.0.1", port, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield found
-    server.should_exit = True
-    thread.join(20)
+    with serving(found.app, listener):
+        yield found
 
 
 @pytest.fixture(scope="module")

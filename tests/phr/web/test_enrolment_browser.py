@@ -1,18 +1,14 @@
 """The pages of enrolment and of the account in a real browser: the keyboard alone, a phone's width, dark, and axe."""
 
-import shutil
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # publishes no types
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -22,21 +18,8 @@ from auth.sessions import Proof, find, start
 from phr.core.keys import SystemKeys
 from phr.web import account, enrolment
 from tests.auth.city import City, Clock, Person
+from tests.phr.web.conftest import serving
 from tests.phr.web.test_enrolment_pages import PHRASE, letter
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 
 
 @pytest.fixture
@@ -46,25 +29,8 @@ def served(auth_engine: Engine, auth_keys: SystemKeys, clock: Clock) -> Iterator
     city = City(auth_engine, auth_keys, clock, f"http://127.0.0.1:{listener.getsockname()[1]}")
     for routes in (enrolment.router(city.server, "3"), account.router(city.server)):
         city.app.router.routes[:0] = routes.routes
-    server = uvicorn.Server(uvicorn.Config(city.app, log_config=None, lifespan="off", ws="none"))
-    running = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    running.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
+    with serving(city.app, listener):
         yield city
-    finally:
-        server.should_exit = True
-        running.join()
-        listener.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 Look = Callable[[Page, str], None]

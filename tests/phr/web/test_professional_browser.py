@@ -1,17 +1,13 @@
 """A professional's sign-in in a real browser, over real sockets: two hosts, the policy of each page, axe, a phone."""
 
-import shutil
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # publishes no types
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
@@ -22,20 +18,7 @@ from phr.core.keys import SystemKeys
 from phr.web import mailbox
 from tests.auth.city import City, Clock
 from tests.auth.elsewhere import Elsewhere
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+from tests.phr.web.conftest import serving
 
 
 @pytest.fixture
@@ -47,26 +30,9 @@ def elsewhere(auth_engine: Engine, auth_keys: SystemKeys, clock: Clock, tmp_path
     city = City(auth_engine, auth_keys, clock, f"http://127.0.0.1:{listener.getsockname()[1]}")
     made = Elsewhere(city, tmp_path, served=True)
     city.app.include_router(mailbox.router(city.server, made.settings))
-    server = uvicorn.Server(uvicorn.Config(city.app, log_config=None, lifespan="off", ws="none"))
-    running = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    running.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
+    with serving(city.app, listener):
         yield made
-    finally:
-        made.provider.close()
-        server.should_exit = True
-        running.join()
-        listener.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    made.provider.close()
 
 
 @pytest.fixture(params=["light", "dark"])
