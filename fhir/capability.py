@@ -69,15 +69,21 @@ def capability_statement(base: str, issuer: str, date: str, version: str) -> dic
         "url": _URIS,
         "extension": [
             {"url": name, "valueUri": f"{issuer}/oauth/{path}"}
-            for name, path in (("authorize", "authorize"), ("token", "token"), ("revoke", "revoke"))
+            for name, path in (
+                ("authorize", "authorize"),
+                ("token", "token"),
+                ("introspect", "introspect"),
+                ("revoke", "revoke"),
+            )
         ],
     }
     security = {
         "extension": [uris],
-        "cors": False,
+        "cors": True,
         "service": [{"coding": [{"system": _SMART, "code": "SMART-on-FHIR"}]}],
-        "description": "OAuth 2 with PKCE; SMART App Launch 2.2 scopes. No endpoint answers without a token but "
-        "metadata and .well-known.",
+        "description": "OAuth 2 with PKCE; SMART App Launch 2.2 (standalone, EHR launch, backend services; v1 and v2 scopes, with "
+        "a query); tokens bound by DPoP or mutual TLS on wish. No endpoint answers without a token but metadata and "
+        ".well-known.",
     }
     return {
         "resourceType": "CapabilityStatement",

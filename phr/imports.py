@@ -124,7 +124,7 @@ async def load_file(installation: Installation, path: Path, base: str, now: date
         await load(visit_of(installation, "import", now), name, bundle, base)
     except DomainError as error:
         return Loaded(path, 0, failed=error.issues)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         lost = Issue("transient", "The database went away: run again to resume, what went in is not repeated.")
         return Loaded(path, 0, failed=(lost,))
     return Loaded(path, len(bundle["entry"]))

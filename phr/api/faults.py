@@ -96,6 +96,8 @@ def install(app: FastAPI) -> None:
 
     for kind in (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, OSError):
         app.add_exception_handler(kind, unavailable)
+    # TRAP: what asyncpg raises when the server dies under a statement it is just sending.
+    app.add_exception_handler(asyncpg.InternalClientError, unavailable)
     for kind in (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError):
         app.add_exception_handler(kind, unavailable)
     for kind in (asyncpg.DeadlockDetectedError, asyncpg.QueryCanceledError, asyncpg.AdminShutdownError, TimeoutError):

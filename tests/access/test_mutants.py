@@ -32,7 +32,7 @@ def test_every_mutant_dies(share: int, database_url: str, tmp_path: Path) -> Non
     numbers = [str(n) for n in range(len(MUTANTS)) if n % SHARES == share]
     command = [sys.executable, "-m", "tests.access.mutation", database_url, str(tmp_path), *numbers]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, done.stderr
     fates = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert set(fates) == set(numbers)

@@ -186,8 +186,10 @@ async def test_metadata_is_open_and_json(house: House) -> None:
     assert (await house.http.get("/fhir/metadata?_format=xml")).status_code == 406
     security = answer.json()["rest"][0]["security"]
     assert security["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    assert security["cors"] is True
     smart = (await house.http.get("/fhir/.well-known/smart-configuration")).json()
     urls = {one["url"]: one["valueUri"] for one in security["extension"][0]["extension"]}
     assert urls["authorize"] == smart["authorization_endpoint"]
     assert urls["token"] == smart["token_endpoint"]
     assert urls["revoke"] == smart["revocation_endpoint"]
+    assert urls["introspect"] == smart["introspection_endpoint"]
