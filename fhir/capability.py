@@ -81,9 +81,9 @@ def capability_statement(base: str, issuer: str, date: str, version: str) -> dic
         "extension": [uris],
         "cors": True,
         "service": [{"coding": [{"system": _SMART, "code": "SMART-on-FHIR"}]}],
-        "description": "OAuth 2 with PKCE; SMART App Launch 2.2 (standalone, EHR launch, backend services; v1 and v2 scopes, with "
-        "a query); tokens bound by DPoP or mutual TLS on wish. No endpoint answers without a token but metadata and "
-        ".well-known.",
+        "description": "OAuth 2 with PKCE; SMART App Launch 2.2 (standalone, EHR launch, backend services; v1 and v2 "
+        "scopes, with a query); tokens bound by DPoP or mutual TLS on wish. No endpoint answers without a token but "
+        "metadata and .well-known.",
     }
     return {
         "resourceType": "CapabilityStatement",
