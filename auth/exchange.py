@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from auth import clients, codes, grants, refresh_tokens, rfc8705, rfc9068, rfc9126, rfc9207, rfc9449, scopes
 from auth.claims import Claims
+from auth.clients import Kind
 from auth.grants import Grant
 from auth.logout import EndSession
 from auth.message import Answer, AuthlibRequest, Message
@@ -177,9 +178,11 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         """What a token for this client is bound to. Raises InvalidRequestError: it must be, and no key was shown."""
         if client.dpop_bound_access_tokens and self.jkt is None:
             raise InvalidRequestError("This client sends a DPoP proof with each request.")
-        bound = client.tls_client_certificate_bound_access_tokens
-        if bound and self.certificate is None:
+        must = client.tls_client_certificate_bound_access_tokens
+        if must and self.certificate is None:
             raise InvalidRequestError("This client presents a TLS certificate with each request.")
+        # Professional software that shows a certificate is held to it, whether it was registered so or not.
+        bound = self.certificate is not None and (must or client.kind in (Kind.PROFESSIONAL, Kind.PHARMACY))
         return Confirmation(self.jkt, rfc8705.thumbprint(self.certificate) if bound and self.certificate else None)
 
     def token(

@@ -20,19 +20,20 @@ from auth.sessions import Proof
 from auth.traits import Traits
 from phr.access.installation import Installation
 from phr.traits import match
+from phr.web import provider as provider_pages
 from phr.web.pages import Pages, Pairs, go, onward, query_of, to
-from phr.web.professional import failed, fresh
+from phr.web.provider import Way, failed
 
 SIGN_IN = "/signin/franceconnect"
 CALLBACK = "/signin/franceconnect/callback"
-AWAY_COOKIE = "carnet_franceconnect"
+WAY = Way(SIGN_IN, CALLBACK, "carnet_franceconnect")
 
 
 def router(server: AuthServer, provider: Provider | None, installation: Installation) -> APIRouter:
     """/signin/franceconnect and its way back."""
     routes = APIRouter(tags=["sign-in"], include_in_schema=False)
     pages = Pages(server)
-    away = pages.cookie(AWAY_COOKIE)
+    away = pages.cookie(WAY.cookie)
     lowest = installation.settings.fc_acr
 
     @routes.get(SIGN_IN)
@@ -41,16 +42,7 @@ def router(server: AuthServer, provider: Provider | None, installation: Installa
         if provider is None:
             values = {"message": "provider_fc_none", "again": to("/signin", query)}
             return pages.page(request, "provider.html", values, status=404)
-        extra = {**franceconnect.request(lowest), **fresh(query)}
-        try:
-            address, secret = await run_in_threadpool(
-                relying.begin, server, provider, f"{server.issuer}{CALLBACK}", extra, {"query": query}
-            )
-        except ProviderError as error:
-            return failed(pages, request, error.failure, to(SIGN_IN, query))
-        response = go(address)
-        pages.keep(response, away, secret, relying.LIFETIME)
-        return response
+        return await provider_pages.leave(pages, request, server, provider, WAY, franceconnect.request(lowest))
 
     @routes.get(CALLBACK)
     async def come_back(request: Request) -> Response:

@@ -18,14 +18,16 @@ from auth.providers import Failure, Provider, ProviderError
 from auth.relying import Arrived
 from auth.server import AuthServer
 from phr.core.settings import Settings
+from phr.web import provider as provider_pages
 from phr.web.pages import PRIVATE, Pages, Pairs, asks, form_of, go, onward, query_of, to
+from phr.web.provider import Way, failed, language_of
 
 SIGN_IN = "/signin/professional"
 CALLBACK = "/signin/professional/callback"
 ACTIVITY = "/signin/professional/activity"
 LOGOUT = "/oauth/providers/professional/logout"
 HOME = "/professional/assistants"
-AWAY_COOKIE = "carnet_professional"
+WAY = Way(SIGN_IN, CALLBACK, "carnet_professional")
 CHOICE_COOKIE = "carnet_activity"
 CHOICE_LIFETIME = timedelta(minutes=10)
 _PURPOSE = "activity"
@@ -35,23 +37,13 @@ def router(server: AuthServer, provider: Provider | None, settings: Settings) ->
     """/signin/professional and its steps, and where the provider tells that somebody left."""
     routes = APIRouter(tags=["sign-in"], include_in_schema=False)
     pages = Pages(server)
-    away, choice = pages.cookie(AWAY_COOKIE), pages.cookie(CHOICE_COOKIE)
+    away, choice = pages.cookie(WAY.cookie), pages.cookie(CHOICE_COOKIE)
 
     @routes.get(SIGN_IN)
     async def leave(request: Request) -> Response:
-        query = query_of(request)
         if provider is None:
             return pages.page(request, "provider.html", {"message": "provider_none", "again": None}, status=404)
-        extra = {**psc.REQUEST, **fresh(query)}
-        try:
-            address, secret = await run_in_threadpool(
-                relying.begin, server, provider, f"{server.issuer}{CALLBACK}", extra, {"query": query}
-            )
-        except ProviderError as error:
-            return failed(pages, request, error.failure, to(SIGN_IN, query))
-        response = go(address)
-        pages.keep(response, away, secret, relying.LIFETIME)
-        return response
+        return await provider_pages.leave(pages, request, server, provider, WAY, psc.REQUEST)
 
     @routes.get(CALLBACK)
     async def come_back(request: Request) -> Response:
@@ -61,7 +53,7 @@ def router(server: AuthServer, provider: Provider | None, settings: Settings) ->
             secret, query = await run_in_threadpool(arrive, provider, request.cookies.get(away, ""), query_of(request))
         except ProviderError as error:
             return failed(pages, request, error.failure, SIGN_IN)
-        response = go(ACTIVITY, _language(query))
+        response = go(ACTIVITY, language_of(query))
         pages.drop(response, away)
         pages.keep(response, choice, secret, CHOICE_LIFETIME)
         return response
@@ -158,21 +150,6 @@ def router(server: AuthServer, provider: Provider | None, settings: Settings) ->
     return routes
 
 
-def failed(pages: Pages, request: Request, failure: Failure, again: str) -> Response:
-    """The page that says why nobody signed in, with the way to begin again."""
-    status = {Failure.UNAVAILABLE: 503, Failure.LEVEL: 403}.get(failure, 400)
-    values = {"message": f"provider_{failure.value}", "again": again}
-    return pages.page(request, "provider.html", values, status=status, query=_language(query_of(request)))
-
-
-def fresh(query: Pairs) -> dict[str, str]:
-    """What of the application's request the provider must know: that a new or a recent proof is wanted."""
-    given = dict(query)
-    asked = {"prompt": "login"} if "login" in given.get("prompt", "").split() else {}
-    age = given.get("max_age", "")
-    return {**asked, "max_age": age} if age.isascii() and age.isdecimal() and len(age) < 10 else asked
-
-
 def _activities(arrived: Arrived, *, sandbox: bool) -> tuple[Professional, ...]:
     try:
         found = psc.professionals(arrived.userinfo, sandbox=sandbox)
@@ -193,10 +170,6 @@ def _kept(offer: Offer) -> dict[str, object]:
 def _offer(kept: dict[str, object]) -> Offer:
     holder = kept["professional"]
     return Offer(Professional.of_claim(kept["person"]), None if holder is None else Professional.of_claim(holder))
-
-
-def _language(query: Pairs) -> Pairs:
-    return [(name, value) for name, value in query if name == "ui_locales"]
 
 
 def _refused(error: str, description: str = "") -> Response:

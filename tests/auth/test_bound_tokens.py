@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 from auth.clients import Client, Kind
 from auth.rfc8705 import thumbprint
 from phr.proxy import Proxied
-from tests.auth.browsing import CALLBACK, OFFLINE, REGISTERED, code_for, entered
+from tests.auth.browsing import CALLBACK, DOCTOR, OFFLINE, PRACTICE, REGISTERED, code_for, entered
 from tests.auth.certificates import root as authority
 from tests.auth.city import VERIFIER, City, allow, asked, returned
 from tests.auth.prover import KEY, Prover
@@ -166,3 +166,18 @@ async def test_rfc8705_7_1_a_client_of_another_method_gains_nothing_by_a_certifi
     async with shown(city, root.issue(city.clock()).der) as http:
         answer = await http.post("/oauth/token", data=FORM | {"client_id": lab.id})
     assert answer.json()["error"] == "invalid_client"
+
+
+async def test_rfc8705_3_professional_software_is_held_to_the_certificate_it_shows(city: City) -> None:
+    """Registered so or not; a citizen's app on a telephone is not, since it would have to register it."""
+    der = authority(city.clock()).issue(city.clock()).der
+    practice, citizen = city.citizen_app(**PRACTICE), city.citizen_app(**REGISTERED)
+    for app, who, scope, bound in (
+        (practice, DOCTOR, "user/Patient.s", {"x5t#S256": thumbprint(der)}),
+        (citizen, city.person(), "patient/Observation.rs", None),
+    ):
+        code = await code_for(city, app, who, scope=scope)
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": app.id}
+        async with shown(city, der) as http:
+            answer = await http.post("/oauth/token", data=form | {"code_verifier": VERIFIER})
+        assert payload(answer.json()["access_token"]).get("cnf") == bound
