@@ -83,7 +83,7 @@ class Verifier:
         self._issuer = issuer
         self._signing = signing
         self._subjects = subjects
-        self._remembered: OrderedDict[bytes, Claims] = OrderedDict()
+        self._remembered: OrderedDict[bytes, tuple[Claims, str]] = OrderedDict()
         self._reload_after = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
@@ -110,11 +110,13 @@ class Verifier:
                 self._remembered[digest] = known
                 if len(self._remembered) > REMEMBERED:
                     self._remembered.popitem(last=False)
-        if known.expires <= now:
+        claims, kid = known
+        # A key may have lost its trust since the token was first seen.
+        if claims.expires <= now or self._signing.verifier(kid, now) is None:
             raise _refused()
-        return known
+        return claims
 
-    def _judge(self, bearer: str, now: datetime) -> Claims:
+    def _judge(self, bearer: str, now: datetime) -> tuple[Claims, str]:
         encoded = bearer.encode("ascii")
         kid = jws.extract_compact(encoded).headers().get("kid")
         key = self._signing.verifier(kid, now)
@@ -127,7 +129,7 @@ class Verifier:
         # RFC 9068 §4: "MUST verify that the 'typ' header value is 'at+jwt' or 'application/at+jwt'".
         if str(token.headers().get("typ")).lower().removeprefix("application/") != TYPE:
             raise ValueError("typ")
-        return self._claims(json.loads(token.payload or b""), now)
+        return self._claims(json.loads(token.payload or b""), now), _text(kid)
 
     def _claims(self, payload: Mapping[str, Any], now: datetime) -> Claims:
         issued = datetime.fromtimestamp(payload["iat"], UTC)

@@ -112,6 +112,18 @@ class SigningKeys:
         self.load(now)
         return made
 
+    def distrust(self, kid: str, now: datetime) -> bool:
+        """A private key may be known to somebody: from now on it neither signs nor verifies. False: no such key.
+
+        Another takes over at once, published or not. Running processes hear of it at their next `load` (`phr.chores`).
+        """
+        with Session(self._engine) as session, session.begin():
+            session.execute(select(func.pg_advisory_xact_lock(_FIRST_KEY_LOCK)))
+            over = update(signing_key).where(signing_key.c.kid == kid).values(retired=now - OVERLAP)
+            found = session.execute(over.returning(signing_key.c.kid)).one_or_none() is not None
+        self.load(now)
+        return found
+
     def listed(self, now: datetime) -> list[Listed]:
         """Every key there ever was, oldest first."""
         self.load(now)

@@ -48,7 +48,15 @@ def chores(server: AuthServer, settings: Settings, professionals: Provider | Non
     def send() -> bool:
         return outbox.send_one(server.engine, server.keys, deliverers, datetime.now(UTC))
 
-    found = [Chore("forget what expired", 600, forget), Chore("send what waits", 1, send)]
+    def keys() -> bool:
+        server.signing.load(server.clock())
+        return False
+
+    found = [
+        Chore("forget what expired", 600, forget),
+        Chore("send what waits", 1, send),
+        Chore("read the signing keys again", 60, keys),
+    ]
     if professionals is not None:
         provider = professionals
         found.append(

@@ -1,13 +1,14 @@
 """`python -m phr signing`: the keys that sign tokens. Rotating one stops nothing, in any process."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from auth.signing import OVERLAP, PUBLISHED_BEFORE, Listed, SigningKeys
-from phr.commands.opening import opened
+from phr.commands.opening import opened, refusal
 
 signing_cli = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
 
@@ -21,6 +22,15 @@ def rotate() -> None:
     begins = now + PUBLISHED_BEFORE
     until = begins + OVERLAP
     typer.echo(f"{kid} is published. It signs from {begins:%H:%M} UTC; the older key verifies until {until:%H:%M} UTC.")
+
+
+@signing_cli.command()
+def distrust(kid: Annotated[str, typer.Argument(help="The key's id, as `list` shows it.")]) -> None:
+    """A private key may have leaked: stop believing what it signed. Within a minute, in every running process."""
+    with opened() as here:
+        if not SigningKeys(here.engine, here.keys).distrust(kid, datetime.now(UTC)):
+            raise refusal("There is no such key; nothing was changed.")
+    typer.echo(f"{kid} is not believed any more: everybody whose token it signed refreshes it, or signs in again.")
 
 
 @signing_cli.command(name="list")

@@ -304,7 +304,7 @@ def test_a_token_is_verified_once(city: City, monkeypatch: pytest.MonkeyPatch) -
     judged: list[str] = []
     judge = Verifier._judge
 
-    def counted(self: Verifier, bearer: str, now: datetime) -> Claims:
+    def counted(self: Verifier, bearer: str, now: datetime) -> tuple[Claims, str]:
         judged.append(bearer)
         return judge(self, bearer, now)
 
@@ -321,3 +321,13 @@ def test_what_is_remembered_is_bounded(city: City, monkeypatch: pytest.MonkeyPat
     for _ in range(6):
         verifier.verify(token(city, jti=str(uuid4())), city.clock())
     assert len(verifier._remembered) == 3
+
+
+def test_a_token_remembered_dies_with_the_trust_in_its_key(city: City) -> None:
+    city.server.start()
+    bearer = token(city)
+    assert city.server.verifier.verify(bearer, city.clock()).jti == JTI
+    kid, _ = city.server.signing.signer(city.clock())
+    assert city.server.signing.distrust(kid, city.clock())
+    assert refused(city, bearer)
+    assert not refused(city, token(city))

@@ -169,3 +169,24 @@ def test_an_operator_sees_where_each_key_is(told: SigningKeys, clock: Clock) -> 
     assert [one.state for one in told.listed(clock())] == [State.VERIFYING, State.SIGNING]
     clock.now += OVERLAP
     assert [one.state for one in told.listed(clock())] == [State.OVER, State.SIGNING]
+
+
+def test_a_key_that_leaked_is_believed_by_nobody(told: SigningKeys, untold: SigningKeys, clock: Clock) -> None:
+    """At once where it is said, at the next load elsewhere; another key signs, though it was never published before."""
+    leaked, _ = told.signer(clock())
+    assert told.distrust(leaked, clock())
+    assert told.verifier(leaked, clock()) is None
+    assert untold.verifier(leaked, clock()) is not None
+    untold.load(clock())
+    for process in (told, untold):
+        assert process.verifier(leaked, clock()) is None
+        assert leaked not in kids(process, clock)
+        kid, _ = process.signer(clock())
+        assert kid != leaked
+    assert told.signer(clock())[0] == untold.signer(clock())[0]
+
+
+def test_a_key_nobody_has_is_not_distrusted(told: SigningKeys, clock: Clock) -> None:
+    kid, _ = told.signer(clock())
+    assert not told.distrust("nobody's", clock())
+    assert told.signer(clock())[0] == kid

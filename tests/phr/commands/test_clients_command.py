@@ -180,3 +180,13 @@ def test_signing_keys_are_rotated_and_listed(run: Run) -> None:
     assert kid in table
     assert table.count("published") == 2, "a heading and a state"
     assert table.count("signing") == 1
+
+
+def test_a_leaked_signing_key_is_not_believed_any_more(run: Run) -> None:
+    kid = run("signing", "rotate").stdout.split(" ")[0]
+    done = run("signing", "distrust", kid)
+    assert done.exit_code == 0, done.output
+    rows = run("signing", "list").stdout.splitlines()
+    assert any(kid in row and "over" in row for row in rows)
+    unknown = run("signing", "distrust", "nobody")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
