@@ -106,6 +106,19 @@ async def test_what_was_granted_offline_goes_on(city: City) -> None:
     assert not await works(city, gone["access_token"])
 
 
+async def test_the_persons_other_browsers_stay(city: City) -> None:
+    app, lucie = app_of(city), city.person()
+    async with city.browser() as here, city.browser() as there:
+        leaving = entered(city, here, lucie)
+        gone = await connected(city, here, app)
+        staying = entered(city, there, lucie)
+        kept = await connected(city, there, app)
+    city.server.sign_out(leaving)
+    assert not await works(city, gone["access_token"])
+    assert await works(city, kept["access_token"])
+    assert city.server.visitor(staying) is not None
+
+
 @pytest.fixture
 def relying_party() -> Iterator[tuple[str, list[dict[str, list[str]]], list[int]]]:
     """An app's back-channel address: what was posted to it, and the statuses it answers in turn (then 200)."""

@@ -91,6 +91,14 @@ async def test_rfc6749_10_4_a_refresh_token_is_bound_to_its_client(city: City) -
     assert (await refreshed(city, app, token)).status_code == 200
 
 
+async def test_nobody_ends_a_family_by_replaying_what_was_never_theirs(city: City) -> None:
+    app, other, lucie = city.citizen_app(**REGISTERED), city.citizen_app(**REGISTERED), city.person()
+    first = (await tokens(city, app, lucie, **OFFLINE))["refresh_token"]
+    second = (await refreshed(city, app, first)).json()["refresh_token"]
+    assert (await refreshed(city, other, first)).status_code == 400
+    assert (await refreshed(city, app, second)).status_code == 200
+
+
 async def test_a_disabled_account_refreshes_nothing(city: City) -> None:
     app, lucie = city.citizen_app(**REGISTERED), city.person()
     token = (await tokens(city, app, lucie, **OFFLINE))["refresh_token"]

@@ -170,6 +170,13 @@ async def test_their_own_record_needs_no_actor(city: City) -> None:
     assert (claims.record, claims.actor) == (parent.record, None)
 
 
+async def test_whose_record_is_not_open_grants_nothing_of_a_record(city: City) -> None:
+    app, somebody = city.citizen_app(**REGISTERED), city.person()
+    city.server.records = lambda *_: []
+    answer = await consented(city, app, somebody, scope="openid patient/Observation.rs")
+    assert returned(answer)["error"] == "access_denied"
+
+
 @pytest.mark.parametrize("record", ["", "0a1-00000000000000000000000000000000"])
 async def test_nobody_chooses_what_was_not_offered(city: City, record: str) -> None:
     app, parent = city.citizen_app(**REGISTERED), city.person()
