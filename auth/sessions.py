@@ -20,7 +20,8 @@ from phr.core.vault import fingerprint, seal, unseal
 
 LIFETIME = timedelta(hours=1)
 PROFESSIONAL_LIFETIME = timedelta(hours=4)
-"""Pro Santé Connect ends its own sessions after four hours."""
+PROFESSIONAL_IDLE = timedelta(minutes=30)
+"""Pro Santé Connect ends its own sessions after four hours, or thirty idle minutes: a practice's computer is shared."""
 
 TOUCHED_EVERY = timedelta(minutes=1)
 
@@ -98,12 +99,14 @@ def start(
 
 
 def find(session: Session, keys: SystemKeys, secret: str, now: datetime) -> Visitor | None:
-    """Who this cookie is, unless it expired or the account is disabled."""
+    """Who this cookie is, unless it expired, a professional left it idle, or the account is disabled."""
     mine = browser_session.c.fingerprint == fingerprint(secret)
     row = session.execute(select(browser_session).where(mine, browser_session.c.expires > now)).one_or_none()
     if row is None or row.sealed is None:
         return None
     visitor = _visitor(session, keys, row)
+    if visitor is not None and visitor.professional is not None and row.last_used <= now - PROFESSIONAL_IDLE:
+        return None
     if visitor is not None and row.last_used <= now - TOUCHED_EVERY:
         session.execute(update(browser_session).where(mine).values(last_used=now))
     return visitor
