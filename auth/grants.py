@@ -36,7 +36,8 @@ PROFESSIONAL_LIFETIME = timedelta(hours=4)
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One consent. `account` is a citizen's account or a professional's keyed id; `actor` the account acting for the
-    person of `record`; `jkt` the key refresh tokens are bound to; `session` the browser session it was given in."""
+    person of `record`; `practitioner` who signed in, in the directory; `jkt` the key refresh tokens are bound to;
+    `session` the browser session it was given in."""
 
     id: UUID
     account: UUID
@@ -47,6 +48,7 @@ class Grant:
     actor: str | None
     professional: Professional | None
     assistant: Professional | None
+    practitioner: str | None
     proof: Proof
     jkt: str | None
     session: UUID | None
@@ -76,6 +78,7 @@ def record(
     actor: str | None,
     offline: bool,
     now: datetime,
+    practitioner: str | None = None,
 ) -> UUID:
     """Write down a consent given on the consent page; its id goes into every token it gives."""
     made = uuid4()
@@ -83,6 +86,7 @@ def record(
         "scopes": list(scopes),
         "record": patient,
         "actor": actor,
+        "practitioner": practitioner,
         "professional": None if visitor.professional is None else visitor.professional.claim(),
         "assistant": None if visitor.assistant is None else visitor.assistant.claim(),
         "amr": list(visitor.proof.amr),
@@ -194,6 +198,7 @@ def _opened(keys: SystemKeys, row: Row[Any]) -> Grant:
         said["actor"],
         professional,
         assistant,
+        said["practitioner"],
         proof,
         said["jkt"],
         row.session,
@@ -209,7 +214,7 @@ def _sealed(keys: SystemKeys, id: UUID, detail: dict[str, Any]) -> bytes:
 
 def _detail(keys: SystemKeys, id: UUID, sealed: bytes) -> dict[str, Any]:
     """A grant of the release before has less in it: what is missing was not there."""
-    empty = dict.fromkeys(("actor", "professional", "assistant", "jkt"))
+    empty = dict.fromkeys(("actor", "professional", "assistant", "practitioner", "jkt"))
     before = {"amr": ["pwd"], "acr": "pwd", "at": 0}
     said: dict[str, Any] = json.loads(unseal(keys.get("accounts"), sealed, b"grant|" + id.bytes))
     return empty | before | said

@@ -66,9 +66,12 @@ def told(
             said["fhirUser"] = f"{exchange.issuer}/fhir/Patient/{citizen.record}"
         if scopes.PROFILE in granted:
             said["name"] = citizen.name
-    elif grant is not None and grant.professional is not None and scopes.PROFILE in granted:
+    elif grant is not None and grant.professional is not None:
         person = grant.assistant or grant.professional
-        said |= {"name": f"{person.given} {person.family}".strip(), "preferred_username": person.id}
+        if scopes.PROFILE in granted:
+            said |= {"name": f"{person.given} {person.family}".strip(), "preferred_username": person.id}
+        if scopes.FHIR_USER in granted and grant.practitioner is not None:
+            said["fhirUser"] = f"{exchange.issuer}/fhir/Practitioner/{grant.practitioner}"
     return said
 
 

@@ -63,11 +63,16 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         granted = [one for one in scopes.split(request.scope) if one in exchange.consented]
         if record is None:
             granted = [one for one in granted if not _needs_record(one)]
+        person = visitor.assistant or visitor.professional
+        practitioner = None
+        if person is not None and scopes.FHIR_USER in granted:
+            practitioner = exchange.home.directory(client.id, person)
+            granted = [one for one in granted if practitioner is not None or one != scopes.FHIR_USER]
         if not any(scopes.parse(one) for one in granted):
             raise AccessDeniedError(redirect_uri=request.payload.redirect_uri)
         offline = scopes.OFFLINE in granted and client.check_grant_type("refresh_token")
         grant = grants.record(
-            exchange.session, exchange.keys, client, visitor, granted, record, actor, offline, exchange.now
+            *_place(exchange), client, visitor, granted, record, actor, offline, exchange.now, practitioner
         )
         made = codes.Code(
             client=client.id,
@@ -136,9 +141,8 @@ class SystemGrant(ClientCredentialsGrant):  # type: ignore[misc]
 
 
 def for_professional(scope: str, *, launched: bool) -> bool:
-    """Whether a scope is offered to a professional: none of a record without a launch, and no `fhirUser`, since nothing
-    says yet which Practitioner of the directory they are."""
-    return scope != scopes.FHIR_USER and (launched or not _needs_record(scope))
+    """Whether a scope is offered to a professional: none of a record without a launch."""
+    return launched or not _needs_record(scope)
 
 
 def _needs_record(scope: str) -> bool:

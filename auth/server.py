@@ -19,6 +19,7 @@ from auth.claims import Claims
 from auth.exchange import Exchange
 from auth.logout import Logout
 from auth.message import Answer, Message
+from auth.professionals import Professional
 from auth.rfc8693 import Federation
 from auth.rfc9449 import Nonces
 from auth.scopes import Scope
@@ -29,6 +30,9 @@ from phr.core.keys import SystemKeys
 
 Records = Callable[[Session, SystemKeys, Account, datetime], Sequence[RecordChoice]]
 """For whom an account may connect an application; their own record first."""
+
+Directory = Callable[[str, Professional], str | None]
+"""The id of a professional's Practitioner, asked for by a client; None when the directory has none, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,16 @@ def _plain(scope: Scope) -> bool:
     return not scope.query
 
 
+def _nowhere(client: str, person: Professional) -> str | None:
+    return None
+
+
 class AuthServer:
     """Holds the engine, the keys and the issuer; every method is one database transaction at most, or two.
 
     `records` and `expressible` come from who knows them: which records an account may open, which scopes the access
     policy can enforce. Without them: their own, and no scope with a query. `roots` are the authorities of client
-    certificates; `federation` the provider whose tokens are exchanged.
+    certificates; `federation` the provider whose tokens are exchanged; `directory` finds professionals.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class AuthServer:
         expressible: Callable[[Scope], bool] = _plain,
         roots: Sequence[x509.Certificate] = (),
         federation: Federation | None = None,
+        directory: Directory = _nowhere,
     ) -> None:
         self.engine = engine
         self.keys = keys
@@ -86,6 +95,7 @@ class AuthServer:
         self.expressible = expressible
         self.roots = roots
         self.federation = federation
+        self.directory = directory
         self.nonces = Nonces(keys)
         self.subjects = Subjects(keys)
         self.signing = SigningKeys(engine, keys)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from anyio import from_thread
 from cryptography import x509
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -15,10 +16,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import auth.routes
+from auth.professionals import Professional
 from auth.providers import Provider
 from auth.rfc6750 import Gate
 from auth.rfc8693 import Federation
-from auth.server import AuthServer
+from auth.server import AuthServer, Directory
 from phr import VERSION, representation
 from phr.access.installation import Installation
 from phr.access.scope import expressible
@@ -28,9 +30,11 @@ from phr.api.cors import Shared
 from phr.api.doors import Doors
 from phr.chores import chores, repeat
 from phr.core.database import Database, synchronous_engine
+from phr.core.errors import DomainError
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import Settings
 from phr.core.vault import KeyFile
+from phr.directory import practitioner_of
 from phr.proxy import Proxied
 from phr.sandbox import sandbox_providers
 from phr.web import site
@@ -91,7 +95,21 @@ async def assemble(settings: Settings, database_url: str) -> Parts:
     except BaseException:
         engine.dispose()
         raise
-    return Parts(Installation.make(settings, database, keks, system_keys), server, engine, providers)
+    installation = Installation.make(settings, database, keks, system_keys)
+    server.directory = _directory(installation, server)
+    return Parts(installation, server, engine, providers)
+
+
+def _directory(installation: Installation, server: AuthServer) -> Directory:
+    """The directory, for the authorization server, which asks from a thread of the event loop's."""
+
+    def find(client: str, person: Professional) -> str | None:
+        try:
+            return from_thread.run(practitioner_of, installation, client, person, server.clock())
+        except DomainError:
+            return None  # without the directory a professional signs in, and their software is not told who they are
+
+    return find
 
 
 def open_providers(settings: Settings) -> Providers:

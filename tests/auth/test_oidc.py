@@ -9,6 +9,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from auth.professionals import Professional
 from tests.auth.browsing import DOCTOR, PRACTICE, REGISTERED, tokens
 from tests.auth.city import ISSUER, City, asked, returned, sign_in
 
@@ -164,3 +165,22 @@ async def test_a_professional_is_named_by_their_number(city: City) -> None:
     said = (await told(city, token["access_token"])).json()
     assert (said["name"], said["preferred_username"]) == ("Hélène Garnier", DOCTOR.id)
     assert city.server.verifier.verify(token["access_token"], city.clock()).professional == DOCTOR
+
+
+@pytest.mark.parametrize("found", ["0a1-somebody", None])
+async def test_a_professional_is_their_page_in_the_directory(city: City, found: str | None) -> None:
+    """SMART App Launch 2.2 §2.0.7.3: `fhirUser` is a Practitioner; without one the scope is not granted."""
+    asked_for: list[tuple[str, str]] = []
+
+    def directory(client: str, person: Professional) -> str | None:
+        asked_for.append((client, person.id))
+        return found
+
+    city.server.directory = directory
+    app = city.citizen_app(**{**PRACTICE, "scopes": [*PRACTICE["scopes"], "fhirUser"]})
+    token = await tokens(city, app, DOCTOR, scope="openid fhirUser user/Patient.s")
+    page = None if found is None else f"{ISSUER}/fhir/Practitioner/{found}"
+    assert (await id_token(city, token)).claims.get("fhirUser") == page
+    assert (await told(city, token["access_token"])).json().get("fhirUser") == page
+    assert ("fhirUser" in token["scope"].split()) is (found is not None)
+    assert asked_for == [(app.id, DOCTOR.id)]

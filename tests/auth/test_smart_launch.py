@@ -75,13 +75,12 @@ async def test_2_0_4_the_app_says_which_fhir_server_it_means(city: City, name: s
 
 
 async def test_a_professional_is_offered_only_what_can_be_granted(city: City) -> None:
-    app = city.citizen_app(**{**PRACTICE, "scopes": [*PRACTICE["scopes"], "fhirUser"]})
+    app = city.citizen_app(**PRACTICE)
     async with city.browser() as browser:
         entered(city, browser, DOCTOR)
-        query = urlencode(asked(app, scope="openid fhirUser user/Patient.s patient/Observation.rs"))
+        query = urlencode(asked(app, scope="openid user/Patient.s patient/Observation.rs"))
         page = await browser.get(f"/oauth/authorize?{query}")
     assert 'value="user/Patient.s"' in page.text
-    assert 'value="fhirUser"' not in page.text
     assert 'value="patient/Observation.rs"' not in page.text
 
 
