@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from auth import assistants, backchannel, clients, exchanged_tokens, grants, tables
+from auth import assistants, backchannel, clients, exchanged_tokens, grants, rfc8705, tables
 from auth.assistants import Naming
 from auth.claims import Claims
 from auth.clients import Client, Kind
@@ -159,8 +159,24 @@ def test_both_spellings_of_cnf(practice: Practice) -> None:
 
 
 def test_without_a_key_there_is_no_token(elsewhere: Elsewhere) -> None:
-    unbound = Practice(elsewhere, tls_client_certificate_bound_access_tokens=False)
-    assert "bound" in unbound.refused(elsewhere.token("gp"), "invalid_request")
+    """Software that signs its assertions, and shows neither a certificate nor a proof."""
+    city, key = elsewhere.city, ECKey.generate_key("P-256")
+    city.server.federation = Federation(elsewhere.provider, True)
+    metadata = {"subject_token_clients": ["practice-at-psc"]}
+    signing = city.deposit(key, kind=Kind.PROFESSIONAL, scopes=SCOPES, metadata=metadata)
+    form = [
+        ("grant_type", GRANT_TYPE), ("subject_token", elsewhere.token("gp")), ("subject_token_type", ACCESS_TOKEN),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", city.assertion(signing, key)), ("scope", "user/*.rs"),
+    ]  # fmt: skip
+    answer = city.server.answer("token", Message("POST", form=form, path="/oauth/token"))
+    assert answer.body["error"] == "invalid_request"
+    assert "bound" in answer.body["error_description"]
+
+
+def test_the_certificate_shown_binds_registered_so_or_not(elsewhere: Elsewhere) -> None:
+    practice = Practice(elsewhere, tls_client_certificate_bound_access_tokens=False)
+    assert practice.claims(elsewhere.token("gp")).x5t == rfc8705.thumbprint(practice.der)
 
 
 def test_another_certificate_is_another_client(practice: Practice) -> None:
