@@ -14,7 +14,7 @@ from fhir.record import bucket_of
 from fhir.tables import record, record_lookup
 from phr.core.identifiers import INS
 from phr.core.keys import SystemKeys
-from phr.core.vault import keyed_uuid
+from phr.records import mark
 
 
 def numbers(typed: str, oids: tuple[str, ...]) -> list[INS]:
@@ -23,15 +23,13 @@ def numbers(typed: str, oids: tuple[str, ...]) -> list[INS]:
 
 
 def record_of(session: Session, keys: SystemKeys, ins: INS) -> str | None:
-    """The open record of an INS. The same hash as `phr.records` opens it under."""
-    hash = keyed_uuid(keys.get("lookup"), f"record|{ins.system}|{ins.value}")  # noqa: A001
-    found: str | None = session.execute(
-        select(record_lookup.c.record).where(record_lookup.c.hash == hash)
-    ).scalar_one_or_none()
+    """The open record of an INS."""
+    mine = record_lookup.c.hash == mark(keys, ins)
+    found: str | None = session.execute(select(record_lookup.c.record).where(mine)).scalar_one_or_none()
     if found is None:
         return None
-    mine = record.c.bucket == bucket_of(found), record.c.id == found, record.c.closed.is_(None)
-    return found if session.execute(select(record.c.id).where(*mine)).one_or_none() else None
+    still = record.c.bucket == bucket_of(found), record.c.id == found, record.c.closed.is_(None)
+    return found if session.execute(select(record.c.id).where(*still)).one_or_none() else None
 
 
 def account_by(session: Session, keys: SystemKeys, named: str, oids: tuple[str, ...]) -> UUID | None:

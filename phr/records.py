@@ -20,6 +20,7 @@ from phr.access.visit import Deed, Visit
 from phr.core.database import Session, compile_query
 from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
 from phr.core.identifiers import INS, INS_OIDS
+from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid
 
 Json = dict[str, Any]
@@ -27,8 +28,9 @@ Json = dict[str, Any]
 _FIND = compile_query(select(record_lookup.c.record).where(record_lookup.c.hash == bindparam("hash", type_=Uuid())))
 
 
-def _hash(installation: Installation, ins: INS) -> UUID:
-    return keyed_uuid(installation.system_keys.get("lookup"), f"record|{ins.system}|{ins.value}")
+def mark(keys: SystemKeys, ins: INS) -> UUID:
+    """What stands for an INS in the lookup of records."""
+    return keyed_uuid(keys.get("lookup"), f"record|{ins.system}|{ins.value}")
 
 
 def ins_of(system: str, value: str, installation: Installation) -> INS | None:
@@ -48,7 +50,7 @@ async def find(session: Session, installation: Installation, system: str, value:
         return None
     if ins is None:
         return None
-    row = await session.one(_FIND, {"hash": _hash(installation, ins)})
+    row = await session.one(_FIND, {"hash": mark(installation.system_keys, ins)})
     return None if row is None else str(row["record"])
 
 
@@ -73,7 +75,7 @@ async def open_for(deed: Deed, patient: Json) -> OpenedRecord:
     """
     visit = deed.visit
     installation = visit.installation
-    hashes = [_hash(installation, ins) for ins in _inss(patient, installation)]
+    hashes = [mark(installation.system_keys, ins) for ins in _inss(patient, installation)]
     name = new_id(new_bucket())
     wrapped, keys = installation.new_record_key(name)
     if not await open_record(deed.session, name, wrapped, hashes, visit.now):
