@@ -4,7 +4,7 @@ The rule: tries are counted for the account before anything is compared, and sur
 one of any number of parallel answers; whoever has no other factor has a code sent to their verified e-mail.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any
@@ -53,12 +53,17 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Somebody who has yet to show a second factor: the ways open to them, and whether a code is in their mail."""
+    """Somebody who has yet to show a second factor: the ways open to them, and the ticket of a code mailed."""
 
     account: Account
     ways: tuple[Way, ...]
-    sent: bool
+    code: str | None = field(repr=False)
     values: dict[str, Any]
+
+    @property
+    def sent(self) -> bool:
+        """Whether a code was mailed."""
+        return self.code is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ def waiting(session: Session, keys: SystemKeys, purpose: Purpose, secret: str, n
     account = None if kept is None else accounts.find(session, keys, UUID(kept["account"]))
     if kept is None or account is None or account.disabled:
         return None
-    return Wait(account, ways(session, account.id, purpose), kept["code"] is not None, kept["values"])
+    return Wait(account, ways(session, account.id, purpose), kept["code"], kept["values"])
 
 
 def ways(session: Session, account: UUID, purpose: Purpose) -> tuple[Way, ...]:
@@ -153,9 +158,8 @@ def check(
     now: datetime,
 ) -> Shown | Refusal:
     """End the wait if the answer is right. Commit whatever is answered: the try must stay counted."""
-    kept = tickets.read(session, keys, purpose, secret, now)
     wait = waiting(session, keys, purpose, secret, now)
-    if kept is None or wait is None:
+    if wait is None:
         return Refusal.GONE
     account = wait.account
     tries = throttle.count(session, keys, "second factor", str(account.id), now)
@@ -165,7 +169,7 @@ def check(
         return Refusal.THROTTLED
     if way not in wait.ways:
         return Refusal.WRONG
-    refusal = _refused(session, keys, issuer, purpose, account, Way(way), answer, kept["code"], now)
+    refusal = _refused(session, keys, issuer, purpose, account, Way(way), answer, wait.code, now)
     if refusal is not None:
         return refusal
     if tickets.take(session, keys, purpose, secret, now) is None:

@@ -63,7 +63,8 @@ class SecondPage:
             refusal = await run_in_threadpool(self.signin.send_code, secret, language, self.purpose)
             if refusal is not None:
                 return self.refused(request, wait, path, way, refusal)
-            wait = Wait(wait.account, wait.ways, True, wait.values)
+            waiting = await run_in_threadpool(self.signin.waiting, secret, self.purpose)
+            wait = wait if waiting is None else waiting
         return self.show(request, wait, path, way)
 
     def refused(self, request: Request, wait: Wait, path: str, way: Way | None, refusal: Refusal) -> Response:
