@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auth.server import AuthServer
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105
+UNPROVEN = "The client is unknown, disabled, or did not authenticate by the method it is registered with."
 _UNSPEAKABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 
 # Authlib writes whole tokens and codes to its debug log.
@@ -94,6 +95,16 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         """For Authlib."""
         return clients.find(self.session, client_id)
 
+    def authenticate_client(self, request: Any, methods: list[str], endpoint: str = "token") -> clients.Client:
+        """For Authlib, whose last word otherwise is a list of method names."""
+        try:
+            found: clients.Client = super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            if error.description is not None and str(methods) in error.description:
+                raise InvalidClientError(UNPROVEN) from error
+            raise
+        return found
+
     def validate_requested_scope(self, scope: str | None) -> None:
         """A scope that cannot be enforced is refused before anything is granted: invalid_scope."""
         for one in scopes.split(scope):
@@ -137,7 +148,6 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
             )
         except OAuth2Error as error:
             answer = self.handle_error_response(None, error)
-        answer = _told(answer)
         if message.proofs:
             # RFC 9449 §8.2: a new nonce with every answer, so that the client never has to ask twice.
             nonce = ("DPoP-Nonce", self.home.nonces.current(self.now))
@@ -182,8 +192,9 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         if must and self.certificate is None:
             raise InvalidRequestError("This client presents a TLS certificate with each request.")
         # Professional software that shows a certificate is held to it, whether it was registered so or not.
-        bound = self.certificate is not None and (must or client.kind in (Kind.PROFESSIONAL, Kind.PHARMACY))
-        return Confirmation(self.jkt, rfc8705.thumbprint(self.certificate) if bound and self.certificate else None)
+        held = must or client.kind in (Kind.PROFESSIONAL, Kind.PHARMACY)
+        shown = self.certificate if held else None
+        return Confirmation(self.jkt, None if shown is None else rfc8705.thumbprint(shown))
 
     def token(
         self, grant_type: str, client: clients.Client, user: Any = None, scope: str | None = None, **_: Any
@@ -251,26 +262,6 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
 
     def _until(self, lifetime: timedelta) -> datetime:
         return (self.now + lifetime).replace(microsecond=0)
-
-
-def _told(answer: Answer) -> Answer:
-    """The answer, with words a developer can act on where Authlib's own say too little."""
-    better = _BETTER.get((str(answer.body.get("error")), answer.body.get("error_description")))
-    if better is None:
-        method = str(answer.body.get("error_description", ""))
-        better = _UNPROVEN if method.startswith("The client cannot authenticate with methods") else None
-    return answer if better is None else replace(answer, body={**answer.body, "error_description": better})
-
-
-_BETTER = {
-    ("invalid_grant", "Invalid 'code' in request."): "The code is unknown, used, expired, or another client's.",
-    ("invalid_grant", None): "The refresh token is unknown, used, expired, revoked, or another client's or key's.",
-    ("invalid_scope", None): "scope is missing, or holds one that this client is not registered for.",
-    ("invalid_scope", "The requested scope is invalid, unknown, or malformed."): (
-        "scope is missing, or holds one that this client is not registered for."
-    ),
-}
-_UNPROVEN = "The client is unknown, disabled, or did not authenticate by the method it is registered with."
 
 
 def _spoken(made: AuthlibRequest) -> AuthlibRequest:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, InvalidScopeError
+from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidGrantError, InvalidRequestError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant as AuthlibRefreshTokenGrant
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AUTH_METHODS = [METHOD, *rfc8705.METHODS, "none"]
 """How a client may say who it is, the strongest first; each client has one."""
+
+UNBOUNDED = "scope is missing, or holds one that this client is not registered for."
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
@@ -43,6 +45,12 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             # SMART App Launch 2.2 §2.0.4: the launch parameter and the launch scope go together.
             raise InvalidRequestError("The launch scope and parameter go together.", redirect_uri=redirect_uri)
         return redirect_uri
+
+    def validate_requested_scope(self) -> None:
+        """§3.3: what the client is not registered for, or nothing, is invalid_scope."""
+        if self.request.client.get_allowed_scope(self.request.payload.scope) is None:
+            raise InvalidScopeError(UNBOUNDED)
+        super().validate_requested_scope()
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         """§4.1.2: bound to the client, the redirect URI and the challenge, with what the person left ticked."""
@@ -88,12 +96,14 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         )
         codes.save(exchange.session, exchange.keys, code, made, exchange.now)
 
-    def query_authorization_code(self, code: str, client: clients.Client) -> codes.Code | None:
+    def query_authorization_code(self, code: str, client: clients.Client) -> codes.Code:
         """§4.1.3."""
         exchange: Exchange = self.server
         found = codes.redeem(exchange.session, exchange.keys, code, client.id, exchange.now)
         # RFC 9449 §10: "the authorization server … verifies that the proof's key … matches the value of dpop_jkt".
-        return None if found is None or found.jkt not in (None, exchange.jkt) else found
+        if found is None or found.jkt not in (None, exchange.jkt):
+            raise InvalidGrantError("The code is unknown, used, expired, or another client's.")
+        return found
 
     def authenticate_user(self, authorization_code: codes.Code) -> Grant | None:
         """The grant behind the code, unless it was revoked or its account disabled since."""
@@ -108,12 +118,14 @@ class RefreshGrant(AuthlibRefreshTokenGrant):  # type: ignore[misc]
 
     TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
-    def authenticate_refresh_token(self, refresh_token: str) -> Held | None:
+    def authenticate_refresh_token(self, refresh_token: str) -> Held:
         """The token presented, held until the answer is made; not one bound to a key that was not proven."""
         exchange: Exchange = self.server
         held = refresh_tokens.hold(*_place(exchange), refresh_token, self.request.client.id, exchange.now)
         if held is None or held.grant.jkt not in (None, exchange.jkt):
-            return None
+            raise InvalidGrantError(
+                "The refresh token is unknown, used, expired, revoked, or another client's or key's."
+            )
         return held
 
     def authenticate_user(self, credential: Held) -> Grant | None:
@@ -136,7 +148,7 @@ class SystemGrant(ClientCredentialsGrant):  # type: ignore[misc]
         parsed = [scopes.parse(one) for one in scopes.split(asked)]
         own = bool(parsed) and all(one is not None and one.context == "system" for one in parsed)
         if not own or self.client.get_allowed_scope(asked) is None:
-            raise InvalidScopeError()
+            raise InvalidScopeError(UNBOUNDED)
         super().validate_requested_scope()
 
 
