@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from auth.professionals import Professional
 
@@ -33,3 +34,8 @@ class Claims:
     auth_time: int | None = None
     professional: Professional | None = None
     assistant: Professional | None = None
+
+    @property
+    def revocable(self) -> tuple[UUID, ...]:
+        """What a revocation of this token would name."""
+        return tuple(UUID(name) for name in (self.jti, self.grant) if name is not None)

@@ -51,39 +51,41 @@ class IdToken(OpenIDCode):  # type: ignore[misc]
     def generate_user_info(self, user: Grant, scope: str) -> dict[str, str]:
         """What the scopes tell, and `sid` (OpenID Connect Back-Channel Logout 1.0 §2.1)."""
         client = clients.find(self._exchange.session, user.client)
-        said = {} if client is None else told(self._exchange, user.account, user, scopes.split(scope), client.sector)
+        said = {} if client is None else told(self._exchange, user, scopes.split(scope), client.sector)
         return said | ({"sid": str(user.session)} if user.session is not None else {})
 
 
-def told(
-    exchange: "Exchange", account: UUID, grant: Grant | None, granted: Sequence[str], sector: str
-) -> dict[str, str]:
+def told(exchange: "Exchange", grant: Grant, granted: Sequence[str], sector: str) -> dict[str, str]:
     """`sub`; `fhirUser` (SMART App Launch 2.2 §2.0.7.3) and `name` when granted. Never an e-mail."""
-    said = {"sub": exchange.subjects.of(account, sector)}
-    citizen = accounts.find(exchange.session, exchange.keys, account)
-    if citizen is not None:
-        if scopes.FHIR_USER in granted and citizen.record is not None:
-            said["fhirUser"] = f"{exchange.issuer}/fhir/Patient/{citizen.record}"
-        if scopes.PROFILE in granted:
-            said["name"] = citizen.name
-    elif grant is not None and grant.professional is not None:
-        person = grant.assistant or grant.professional
-        if scopes.PROFILE in granted:
-            said |= {"name": f"{person.given} {person.family}".strip(), "preferred_username": person.id}
-        if scopes.FHIR_USER in granted and grant.practitioner is not None:
-            said["fhirUser"] = f"{exchange.issuer}/fhir/Practitioner/{grant.practitioner}"
-    return said
+    said = {"sub": exchange.subjects.of(grant.account, sector)}
+    page, named = _professional(grant) if grant.professional is not None else _citizen(exchange, grant)
+    if scopes.FHIR_USER in granted and page is not None:
+        said["fhirUser"] = f"{exchange.issuer}/fhir/{page}"
+    return said | (named if scopes.PROFILE in granted else {})
+
+
+def _professional(grant: Grant) -> tuple[str | None, dict[str, str]]:
+    """Their page in the directory, and what they are called: whoever signed in, the professional or the assistant."""
+    person = grant.assistant or grant.professional
+    page = None if grant.practitioner is None else f"Practitioner/{grant.practitioner}"
+    return page, {} if person is None else {"name": person.name, "preferred_username": person.id}
+
+
+def _citizen(exchange: "Exchange", grant: Grant) -> tuple[str | None, dict[str, str]]:
+    """Their own record, and their name."""
+    citizen = accounts.find(exchange.session, exchange.keys, grant.account)
+    if citizen is None:
+        return None, {}
+    return None if citizen.record is None else f"Patient/{citizen.record}", {"name": citizen.name}
 
 
 def user_info(exchange: "Exchange", claims: Claims) -> dict[str, str] | None:
-    """Core §5.3.2. None: the token was revoked, or is not a person's with `openid`."""
+    """Core §5.3.2, of a token that stands. None: it is not a person's with `openid`."""
     client = clients.find(exchange.session, claims.client)
     if claims.grant is None or client is None or scopes.OPENID not in claims.scopes:
         return None
     grant = grants.find(exchange.session, exchange.keys, UUID(claims.grant))
-    if grant is None or grants.is_revoked(exchange.session, [UUID(claims.jti)]):
-        return None
-    return told(exchange, grant.account, grant, claims.scopes, client.sector)
+    return None if grant is None else told(exchange, grant, claims.scopes, client.sector)
 
 
 def refuse_unsupported(asked: Mapping[str, str], redirect_uri: str) -> None:

@@ -54,6 +54,11 @@ class Professional:
         return "TRE_G16" if self.trainee else _OTHER_SYSTEMS.get(self.profession, "TRE_G15")
 
     @property
+    def name(self) -> str:
+        """What people call them."""
+        return f"{self.given} {self.family}".strip()
+
+    @property
     def trainee(self) -> bool:
         """Whether they are a student: their profession code is that of the profession they learn."""
         return self.category == "E"

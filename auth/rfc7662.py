@@ -4,7 +4,6 @@ The rule: a client learns of its own tokens only; of another's, as of garbage, i
 """
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
@@ -36,8 +35,7 @@ class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             claims = exchange.verifier.verify(token_string, exchange.now)
         except DomainError:
             return refresh_tokens.peek(exchange.session, exchange.keys, token_string, exchange.now)
-        ids = [UUID(name) for name in (claims.jti, claims.grant) if name is not None]
-        return None if grants.is_revoked(exchange.session, ids) else claims
+        return None if grants.is_revoked(exchange.session, claims.revocable) else claims
 
     def check_permission(self, token: Claims | Grant, client: clients.Client, request: Any) -> bool:
         """§4: only whom it was issued to, and the operator's software."""

@@ -31,6 +31,11 @@ _ALLOWED = {
     "Access-Control-Max-Age": "600",
 }
 
+_UNAVAILABLE = Answer(503, {"error": "temporarily_unavailable"})
+_UNTRUE = Answer(
+    401, {"error": "invalid_token"}, (("WWW-Authenticate", 'Bearer realm="carnet", error="invalid_token"'),)
+)
+
 
 class UnreadableForm(Exception):  # noqa: N818
     """A body that is not a small urlencoded form."""
@@ -91,17 +96,24 @@ def router(server: AuthServer) -> APIRouter:
         """RFC 9126."""
         return await served(request, "pushed")
 
+    async def entered(request: Request) -> Claims | Response:
+        """Whose token a request shows, verified and not revoked; or the refusal."""
+        try:
+            claims = gate.claims(presented(request), server.clock())
+            if await run_in_threadpool(server.stands, claims):
+                return claims
+            return _json(_UNTRUE)
+        except ChallengeError as refusal:
+            return _json(Answer(401, {"error": "invalid_token"}, refusal.headers))
+        except (DomainError, OperationalError, PoolTimeout):
+            return _json(_UNAVAILABLE)
+
     @routes.get("/oauth/userinfo")
     @routes.post("/oauth/userinfo")
     async def user_info(request: Request) -> Response:
         """OpenID Connect Core §5.3."""
-        try:
-            claims = gate.claims(presented(request), server.clock())
-        except ChallengeError as refusal:
-            return _challenged(refusal)
-        except DomainError:
-            return _json(Answer(503, {"error": "temporarily_unavailable"}))
-        return await _threaded(lambda: _told(server, claims))
+        claims = await entered(request)
+        return claims if isinstance(claims, Response) else await _threaded(lambda: _told(server, claims))
 
     @routes.post("/oauth/launch", status_code=201)
     async def launch(request: Request) -> Response:
@@ -109,13 +121,11 @@ def router(server: AuthServer) -> APIRouter:
 
         For a professional's token, whatever its scopes: the context gives nobody anything they may not see already.
         """
+        claims = await entered(request)
+        if isinstance(claims, Response):
+            return claims
         try:
-            claims = gate.claims(presented(request), server.clock())
             form = dict(await read_form(request))
-        except ChallengeError as refusal:
-            return _challenged(refusal)
-        except DomainError:
-            return _json(Answer(503, {"error": "temporarily_unavailable"}))
         except UnreadableForm:
             return _json(_invalid("The body must be a urlencoded form."))
         if claims.professional is None:
@@ -161,7 +171,7 @@ async def _threaded(call: Callable[[], Answer]) -> Response:
     try:
         return _json(await run_in_threadpool(call))
     except (OperationalError, PoolTimeout):
-        return _json(Answer(503, {"error": "temporarily_unavailable"}))
+        return _json(_UNAVAILABLE)
 
 
 def _invalid(why: str) -> Answer:
@@ -181,8 +191,7 @@ def presented(request: Request) -> Presented:
 
 def _told(server: AuthServer, claims: Claims) -> Answer:
     said = server.user_info(claims)
-    header = ("WWW-Authenticate", 'Bearer realm="carnet", error="invalid_token"')
-    return Answer(401, {"error": "invalid_token"}, (header,)) if said is None else Answer(200, said)
+    return _UNTRUE if said is None else Answer(200, said)
 
 
 def _handed(server: AuthServer, claims: Claims, app: str, patient: str) -> Answer:
@@ -191,10 +200,6 @@ def _handed(server: AuthServer, claims: Claims, app: str, patient: str) -> Answe
         return _invalid("No such client takes a launch context.")
     lifetime = int(launches.LIFETIME.total_seconds())
     return Answer(201, {"launch": made, "iss": f"{server.issuer}/fhir", "expires_in": lifetime})
-
-
-def _challenged(refusal: ChallengeError) -> Response:
-    return _json(Answer(401, {"error": "invalid_token"}, refusal.headers))
 
 
 def _json(answer: Answer) -> Response:

@@ -12,7 +12,7 @@ from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from auth import clients, launches, logout, oidc, rfc6749, rfc9068, rfc9126, rfc9470, scopes, sessions
+from auth import clients, grants, launches, logout, oidc, rfc6749, rfc9068, rfc9126, rfc9470, scopes, sessions
 from auth.accounts import Account
 from auth.choices import RecordChoice
 from auth.claims import Claims
@@ -110,8 +110,13 @@ class AuthServer:
         with self._exchange() as exchange:
             return exchange.answer(endpoint, message)
 
+    def stands(self, claims: Claims) -> bool:
+        """Whether a verified token still holds: neither it nor its grant revoked, its client not disabled."""
+        with Session(self.engine) as session:
+            return clients.find(session, claims.client) is not None and not grants.is_revoked(session, claims.revocable)
+
     def user_info(self, claims: Claims) -> dict[str, str] | None:
-        """OpenID Connect Core §5.3.2: what the token's scopes tell of its person. None when it is revoked."""
+        """OpenID Connect Core §5.3.2: what a token that stands tells of its person. None: it is not an `openid` one."""
         with self._exchange() as exchange:
             return oidc.user_info(exchange, claims)
 

@@ -58,7 +58,7 @@ class Visitor:
         if self.account is not None:
             return self.account.name
         person = self.assistant or self.professional
-        return "" if person is None else f"{person.given} {person.family}".strip()
+        return "" if person is None else person.name
 
     def get_user_id(self) -> str:
         """For Authlib."""

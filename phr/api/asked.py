@@ -98,8 +98,7 @@ def visiting(
 def _bearer(claims: Claims) -> tuple[Reader, tuple[scopes.Scope, ...], tuple[UUID, ...]]:
     """What verified claims make: the reader, the scopes held, and what a revocation would name. Pure, hence kept."""
     held = tuple(scope for text in claims.scopes if (scope := scopes.parse(text)) is not None)
-    tokens = tuple(UUID(text) for text in (claims.jti, claims.grant) if text is not None)
-    return reader_of(claims), held, tokens
+    return reader_of(claims), held, claims.revocable
 
 
 def pairs_of(text: str) -> tuple[tuple[str, str], ...]:

@@ -116,6 +116,16 @@ async def test_only_a_professional_hands_a_context_over(city: City) -> None:
     assert (await launched(city, mine, citizen)).status_code == 400
 
 
+async def test_a_revoked_token_hands_nothing_over(city: City) -> None:
+    """RFC 7009 §2: a revoked token is nothing at its next use, here as everywhere."""
+    app, software = city.citizen_app(**PRACTICE), city.citizen_app(**PRACTICE)
+    token = await launched_token(city, software)
+    assert (await launched(city, token, app)).status_code == 201
+    assert (await city.post("/oauth/revoke", {"token": token, "client_id": software.id})).status_code == 200
+    refused = await launched(city, token, app)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_token")
+
+
 async def test_a_citizen_app_is_not_for_a_professional_nor_the_other_way_round(city: City) -> None:
     app, software = city.citizen_app(**REGISTERED), city.citizen_app(**PRACTICE)
     async with city.browser() as browser:
