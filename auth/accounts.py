@@ -3,19 +3,20 @@
 import json
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, insert, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from auth import tables
 from auth.passwords import LONGEST, SHORTEST, Weakness, judge
+from phr.core import database
 from phr.core.errors import invalid
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid, seal, subkey, unseal
@@ -35,7 +36,7 @@ _ROOM = threading.BoundedSemaphore(4)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One citizen. `record` is the id of their own record, if one is open."""
+    """One citizen. `record` is the id of their own record, if one is open; `born` what they proved, if it is known."""
 
     id: UUID
     login: str
@@ -43,6 +44,7 @@ class Account:
     email: str
     record: str | None
     disabled: bool
+    born: date | None = None
 
     @property
     def known(self) -> tuple[str, str]:
@@ -60,6 +62,7 @@ def enroll(
     record: str | None,
     now: datetime,
     about: Sequence[str] = (),
+    born: str | None = None,
 ) -> UUID:
     """Open an account and return its id. Raises DomainError (password), IntegrityError (login, e-mail or record taken).
 
@@ -68,7 +71,7 @@ def enroll(
     weakness = judge(password, (login, email, *about))
     if weakness is not None:
         raise invalid(_SAID[weakness])
-    return create(session, keys, login, hashed(password), display_name, email, record, now)
+    return create(session, keys, login, hashed(password), display_name, email, record, now, born)
 
 
 def create(
@@ -80,11 +83,12 @@ def create(
     email: str,
     record: str | None,
     now: datetime,
+    born: str | None = None,
 ) -> UUID:
-    """Open an account whose password was judged and hashed before. Raises IntegrityError: login,
-    e-mail or record taken."""
+    """Open an account whose password was judged and hashed before. `born`: YYYY-MM-DD, as proven. Raises
+    IntegrityError: login, e-mail or record taken."""
     account = uuid4()
-    profile = {"login": login, "name": display_name, "email": email, "record": record}
+    profile = {"login": login, "name": display_name, "email": email, "record": record, "born": born}
     session.execute(
         insert(tables.account).values(
             id=account,
@@ -108,6 +112,29 @@ def of_record(session: Session, keys: SystemKeys, record: str) -> UUID | None:
     return account
 
 
+_OWN = select(tables.account_lookup.c.account).where(
+    tables.account_lookup.c.name_hash == bindparam("own", type_=Uuid())
+)
+_REACHED = database.compile_query(
+    select(tables.account).where(
+        not_(tables.account.c.disabled),
+        or_(
+            tables.account.c.id.in_(_OWN),
+            tables.account.c.id == any_(bindparam("others", type_=ARRAY(Uuid))),
+        ),
+    )
+)
+
+
+async def reached(session: database.Session, keys: SystemKeys, record: str, others: Iterable[UUID]) -> list[Account]:
+    """Whom a mail about a record reaches, in a transaction of the API's: its person's account, if any, and `others`.
+
+    Those that are disabled are left out.
+    """
+    rows = await session.fetch(_REACHED, {"own": _of(keys, record), "others": list(others)})
+    return [_opened(keys, row["id"], row["sealed"], row["disabled"]) for row in rows]
+
+
 def _of(keys: SystemKeys, record: str) -> UUID:
     return keyed_uuid(subkey(keys.get("lookup"), "account record"), record)
 
@@ -115,7 +142,7 @@ def _of(keys: SystemKeys, record: str) -> UUID:
 def find(session: Session, keys: SystemKeys, id: UUID) -> Account | None:
     """The account, also when disabled."""
     row = session.execute(select(tables.account).where(tables.account.c.id == id)).one_or_none()
-    return None if row is None else _opened(keys, row)
+    return None if row is None else _opened(keys, row.id, row.sealed, row.disabled)
 
 
 def lookup(session: Session, keys: SystemKeys, name: str) -> tuple[Account | None, str]:
@@ -127,7 +154,7 @@ def lookup(session: Session, keys: SystemKeys, name: str) -> tuple[Account | Non
     ).one_or_none()
     if row is None:
         return None, _DUMMY
-    return _opened(keys, row), row.password_hash
+    return _opened(keys, row.id, row.sealed, row.disabled), row.password_hash
 
 
 def verify(password_hash: str, password: str) -> bool:
@@ -169,9 +196,11 @@ def disable(session: Session, id: UUID) -> None:
     session.execute(update(tables.account).where(tables.account.c.id == id).values(disabled=True))
 
 
-def _opened(keys: SystemKeys, row: Row[tuple[object, ...]]) -> Account:
-    profile = json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id)))
-    return Account(row.id, profile["login"], profile["name"], profile["email"], profile["record"], row.disabled)
+def _opened(keys: SystemKeys, id: UUID, sealed: bytes, disabled: bool) -> Account:
+    profile = json.loads(unseal(keys.get("accounts"), sealed, _context(id)))
+    born = profile.get("born")  # an account of the release before does not say
+    told = profile["login"], profile["name"], profile["email"], profile["record"]
+    return Account(id, *told, disabled, date.fromisoformat(born) if born else None)
 
 
 def _context(id: UUID) -> bytes:

@@ -5,7 +5,7 @@ No client has a secret: it is public, it signs with a private key we never see, 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -16,14 +16,17 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from auth import rfc7591, rfc8252, rfc8705, tables
+from auth import purposes, rfc7591, rfc8252, rfc8705, tables
 from auth import scopes as words
+from auth.purposes import STOPPED, Service, Status
 from auth.rfc7591 import Metadata
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ID = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}", re.ASCII)
 _RSA_BITS = 2048
 _SECRET = ("d", "k", "p", "q", "dp", "dq", "qi", "oth")
+SERVICE = "service"
+"""The member of the stored metadata that is ours: what the catalogue says of it (`auth.purposes`)."""
 
 
 class Kind(StrEnum):
@@ -67,7 +70,10 @@ BOUNDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client(Metadata):
-    """One registered client. Its methods named by Authlib are those of `authlib.oauth2.rfc6749.ClientMixin`."""
+    """One registered client. Its methods named by Authlib are those of `authlib.oauth2.rfc6749.ClientMixin`.
+
+    `service`: what the catalogue says of it; None when it is not described there.
+    """
 
     id: str
     name: str
@@ -76,6 +82,7 @@ class Client(Metadata):
     jwks: Mapping[str, Any] | None
     scopes: tuple[str, ...]
     disabled: bool = False
+    service: Service | None = None
 
     @property
     def auth_method(self) -> str:
@@ -145,12 +152,13 @@ def register(
     jwks: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Client:
-    """Add a client. `metadata`: under the names of `auth.rfc7591.Metadata`.
+    """Add a client. `metadata`: under the names of `auth.rfc7591.Metadata`, and `service` (`auth.purposes`).
 
     Raises ValueError when the registration is unsafe, IntegrityError when the id is taken.
     """
-    said = rfc7591.read(metadata)
-    made = _client(id, name, Kind(kind), tuple(redirect_uris), jwks, tuple(scopes), False, said)
+    said, service = _said(metadata)
+    stopped = service is not None and service.status in STOPPED
+    made = _client(id, name, Kind(kind), tuple(redirect_uris), jwks, tuple(scopes), stopped, said, service)
     _judge(made)
     row = {
         "id": id,
@@ -159,9 +167,9 @@ def register(
         "redirect_uris": list(made.redirect_uris),
         "jwks": None if jwks is None else dict(jwks),
         "scopes": list(made.scopes),
-        "disabled": False,
+        "disabled": stopped,
         "created": now,
-        "metadata": rfc7591.kept(said) or None,
+        "metadata": _kept(made) or None,
     }
     session.execute(insert(tables.client).values(row))
     return made
@@ -192,6 +200,32 @@ def disable(session: Session, id: str) -> Client:
     if found is None:
         raise LookupError(f"no client is called {id}")
     return _read(found)
+
+
+def describe(session: Session, id: str, service: Service) -> Client:
+    """Write what the catalogue says of a client, in place of what it said.
+
+    A service suspended or taken out is disabled, and stops at once; put back, it works again, but not when it was
+    `disable` that shut it out. Raises LookupError (no such client), ValueError (its kind or its scopes do not allow).
+    """
+    mine = tables.client.c.id == id
+    row = session.execute(select(tables.client).where(mine).with_for_update()).one_or_none()
+    if row is None:
+        raise LookupError(f"no client is called {id}")
+    before = _read(row)
+    was_stopped = before.service is not None and before.service.status in STOPPED
+    disabled = service.status in STOPPED or (before.disabled and not was_stopped)
+    made = replace(before, service=service, disabled=disabled)
+    _judge(made)
+    session.execute(update(tables.client).where(mine).values(metadata=_kept(made), disabled=disabled))
+    return made
+
+
+def stopped(session: Session, id: str | None) -> Status | None:
+    """The status under which a service is refused whatever it asks; None for one that may ask, or is unknown."""
+    row = session.execute(select(tables.client).where(tables.client.c.id == id)).one_or_none()
+    service = None if row is None else _read(row).service
+    return service.status if service is not None and service.status in STOPPED else None
 
 
 def rotate(session: Session, id: str, jwks: Mapping[str, Any], *, drop_old: bool = False) -> Client:
@@ -245,17 +279,38 @@ def _client(
     scopes: tuple[str, ...],
     disabled: bool,
     said: Metadata,
+    service: Service | None,
 ) -> Client:
     more = {field.name: getattr(said, field.name) for field in fields(Metadata)}
     return Client(
-        id=id, name=name, kind=kind, redirect_uris=redirect_uris, jwks=jwks, scopes=scopes, disabled=disabled, **more
+        id=id,
+        name=name,
+        kind=kind,
+        redirect_uris=redirect_uris,
+        jwks=jwks,
+        scopes=scopes,
+        disabled=disabled,
+        service=service,
+        **more,
     )
 
 
+def _said(metadata: Mapping[str, Any] | None) -> tuple[Metadata, Service | None]:
+    """What is registered under the names of RFC 7591, and what the catalogue says."""
+    rest = dict(metadata or {})
+    service = rest.pop(SERVICE, None)
+    return rfc7591.read(rest), None if service is None else purposes.read(service)
+
+
+def _kept(client: Client) -> dict[str, Any]:
+    said = rfc7591.kept(client)
+    return said if client.service is None else {**said, SERVICE: purposes.kept(client.service)}
+
+
 def _read(row: Any) -> Client:
-    said = rfc7591.read(row.metadata)
+    said, service = _said(row.metadata)
     uris, scopes = tuple(row.redirect_uris), tuple(row.scopes)
-    return _client(row.id, row.name, Kind(row.kind), uris, row.jwks, scopes, row.disabled, said)
+    return _client(row.id, row.name, Kind(row.kind), uris, row.jwks, scopes, row.disabled, said, service)
 
 
 def _judge(client: Client) -> None:
@@ -275,11 +330,22 @@ def _judge(client: Client) -> None:
     if not all(map(rfc8252.safe, client.redirect_uris)):
         raise ValueError("redirect URI must be https, http on a loopback address, or a private-use scheme")
     rfc7591.judge(client, client.redirect_uris, bounds.person)
+    _judge_service(client)
     _judge_authentication(client, bounds)
     if len(_hosts(client.redirect_uris)) > 1 and client.sector_identifier is None:
         # OpenID Connect Core §8.1: "If there are multiple hostnames in the registered redirect_uris, the Client MUST
         # register a sector_identifier_uri."
         raise ValueError("redirect URIs of several hosts need a sector_identifier")
+
+
+def _judge_service(client: Client) -> None:
+    declared = () if client.service is None else client.service.purposes
+    if declared and client.kind is not Kind.CITIZEN_APP:
+        raise ValueError(f"a {client.kind} client serves professionals: people grant it no purpose")
+    for purpose in declared:
+        beyond = [one for one in purpose.scopes if not words.allowed(one, client.scopes)]
+        if beyond:
+            raise ValueError(f"purpose {purpose.code} needs {beyond[0]}, which {client.id} is not registered for")
 
 
 def _judge_authentication(client: Client, bounds: Bounds) -> None:

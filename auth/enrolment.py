@@ -241,6 +241,7 @@ class Enrolment:
                     email=chosen["email"],
                     record=record,
                     now=now,
+                    born=values.get("birth"),
                 )
                 if values["federated"]:
                     row = {"hash": UUID(values["federated"]), "account": account, "created": now}

@@ -5,19 +5,22 @@ The rule: a grant's id is in every token it gives, so revoking the grant ends th
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, insert, or_, select, update
+from authlib.oauth2.rfc6749 import InvalidGrantError
+from sqlalchemy import BindParameter, DateTime, Row, Uuid, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from auth import tables
-from auth.clients import Client, Kind
+from auth import agreements, purposes, tables
+from auth.agreements import Agreement, Duration
+from auth.clients import SERVICE, Client, Kind
 from auth.professionals import Professional
 from auth.sessions import Proof, Visitor
+from phr.core import database
 from phr.core.keys import SystemKeys
 from phr.core.vault import seal, unseal
 
@@ -30,14 +33,17 @@ LONGEST = EXCHANGED_TOKEN_LIFETIME + timedelta(minutes=1)
 NATIVE_LIFETIME = timedelta(days=395)
 WEB_LIFETIME = timedelta(hours=12)
 PROFESSIONAL_LIFETIME = timedelta(hours=4)
-"""Refresh tokens end with their grant: 13 months on a person's own device, 12 hours in a browser, 4 for a shift."""
+"""Refresh tokens end with their grant: 13 months on a person's own device, 12 hours in a browser, 4 for a shift.
+
+A person may choose otherwise (`auth.agreements`)."""
+CONSENT_AGAIN = "The service has changed what it declares: the person must consent again."
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One consent. `account` is a citizen's account or a professional's keyed id; `actor` the account acting for the
     person of `record`; `practitioner` who signed in, in the directory; `jkt` the key refresh tokens are bound to;
-    `session` the browser session it was given in."""
+    `session` the browser session it was given in; `outdated`: its service declares other purposes since."""
 
     id: UUID
     account: UUID
@@ -55,6 +61,8 @@ class Grant:
     created: datetime
     last_used: datetime | None
     expires: datetime | None
+    agreement: Agreement = field(default_factory=Agreement)
+    outdated: bool = False
 
     def get_user_id(self) -> str:
         """For Authlib."""
@@ -79,10 +87,16 @@ def record(
     offline: bool,
     now: datetime,
     practitioner: str | None = None,
+    until: datetime | None = None,
 ) -> UUID:
-    """Write down a consent given on the consent page; its id goes into every token it gives."""
-    made = uuid4()
+    """Write down a consent given on the consent page; its id goes into every token it gives.
+
+    `until`: it is refreshed no longer than this, as until the person's majority, when they consent again.
+    """
+    made, agreement = uuid4(), agreements.noted(session)
+    ends = now + lifetime(client) if agreement.duration is None else agreements.ends(agreement.duration, now)
     detail = {
+        **agreement.kept(),
         "scopes": list(scopes),
         "record": patient,
         "actor": actor,
@@ -103,10 +117,17 @@ def record(
         "revoked": None,
         "session": visitor.id,
         "last_used": None,
-        "expires": now + lifetime(client) if offline else None,
+        "expires": (ends if until is None else min(ends, until)) if offline else None,
     }
     session.execute(insert(tables.grant).values(row))
+    session.info["grant"] = made
     return made
+
+
+def just_made(session: Session, keys: SystemKeys) -> Grant | None:
+    """The grant that this very transaction wrote down."""
+    made = session.info.get("grant")
+    return None if made is None else find(session, keys, made)
 
 
 def find(session: Session, keys: SystemKeys, id: UUID) -> Grant | None:
@@ -118,7 +139,16 @@ def find(session: Session, keys: SystemKeys, id: UUID) -> Grant | None:
 
 
 def used(session: Session, keys: SystemKeys, grant: Grant, jkt: str | None, now: datetime) -> None:
-    """Note that a token was just given under it, and the key its refresh tokens are bound to from now on."""
+    """Note that a token is given under it, and the key its refresh tokens are bound to from now on.
+
+    Raises InvalidGrantError when the person must consent again.
+    """
+    if grant.outdated:
+        raise InvalidGrantError(CONSENT_AGAIN)
+    if grant.agreement.duration is Duration.WITHDRAWN:
+        # What was used is remembered to notice a replay, and as long as of any other grant.
+        used, mine = tables.refresh_token.c.used, tables.refresh_token.c.grant == grant.id
+        session.execute(delete(tables.refresh_token).where(mine, used < now - NATIVE_LIFETIME))
     values: dict[str, Any] = {"last_used": now}
     if jkt != grant.jkt:
         detail = _detail(
@@ -132,15 +162,8 @@ def used(session: Session, keys: SystemKeys, grant: Grant, jkt: str | None, now:
 
 def of_account(session: Session, keys: SystemKeys, account: UUID, now: datetime) -> list[Grant]:
     """The grants of an account under which a token may still work, latest first."""
-    grant = tables.grant
-    recent = now - LONGEST
-    alive = or_(grant.c.expires > now, grant.c.created > recent, grant.c.last_used > recent)
-    rows = session.execute(
-        _WITH_CLIENT.where(grant.c.account == account, grant.c.revoked.is_(None), alive).order_by(
-            grant.c.created.desc()
-        )
-    ).all()
-    return [_opened(keys, row) for row in rows]
+    values = {"account": account, "now": now, "recent": now - LONGEST}
+    return [_opened(keys, row) for row in session.execute(_OF_ACCOUNT, values).all()]
 
 
 def revoke(session: Session, id: UUID, now: datetime) -> None:
@@ -165,6 +188,17 @@ def revoke_for(session: Session, keys: SystemKeys, account: UUID, record: str, n
             revoke(session, grant.id, now)
 
 
+async def withdraw(
+    session: database.Session, keys: SystemKeys, account: UUID, record: str, now: datetime, client: str | None = None
+) -> None:
+    """`revoke_for`, in a transaction of the API's; `client`: of this software alone."""
+    for row in await session.fetch(_ALIVE, {"account": account, "now": now, "recent": now - LONGEST}):
+        chosen = client in (None, row["client"])
+        if chosen and _detail(keys, row["id"], row["sealed"])["record"] == record:
+            await session.fetch(_REVOKE, {"id": row["id"], "now": now})
+            await session.fetch(_REMEMBER, {"jti": row["id"], "until": now + LONGEST})
+
+
 def revoke_token(session: Session, jti: UUID, until: datetime) -> None:
     """Revoke one access token, remembered until it would have expired anyway."""
     row = {"jti": jti, "until": until}
@@ -177,8 +211,37 @@ def is_revoked(session: Session, ids: Sequence[UUID]) -> bool:
     return session.execute(found).one_or_none() is not None
 
 
-_WITH_CLIENT = select(tables.grant, tables.client.c.name.label("client_name")).join(
-    tables.client, tables.client.c.id == tables.grant.c.client
+_WITH_CLIENT = select(
+    tables.grant, tables.client.c.name.label("client_name"), tables.client.c.metadata[SERVICE].label("service")
+).join(tables.client, tables.client.c.id == tables.grant.c.client)
+
+
+def _bound(name: str) -> BindParameter[datetime]:
+    return bindparam(name, type_=DateTime(timezone=True))
+
+
+_STANDING = and_(
+    tables.grant.c.account == bindparam("account", type_=Uuid()),
+    tables.grant.c.revoked.is_(None),
+    or_(
+        tables.grant.c.expires > _bound("now"),
+        tables.grant.c.created > _bound("recent"),
+        tables.grant.c.last_used > _bound("recent"),
+    ),
+)
+_OF_ACCOUNT = _WITH_CLIENT.where(_STANDING).order_by(tables.grant.c.created.desc())
+_ALIVE = database.compile_query(
+    select(tables.grant.c.id, tables.grant.c.client, tables.grant.c.sealed).where(_STANDING)
+)
+_REVOKE = database.compile_query(
+    update(tables.grant)
+    .where(tables.grant.c.id == bindparam("id", type_=Uuid()), tables.grant.c.revoked.is_(None))
+    .values(revoked=_bound("now"))
+)
+_REMEMBER = database.compile_query(
+    upsert(tables.revoked_token)
+    .values(jti=bindparam("jti", type_=Uuid()), until=_bound("until"))
+    .on_conflict_do_nothing()
 )
 
 
@@ -188,6 +251,8 @@ def _opened(keys: SystemKeys, row: Row[Any]) -> Grant:
     professional, assistant = (
         None if said[name] is None else Professional.of_claim(said[name]) for name in ("professional", "assistant")
     )
+    agreement = agreements.of(said)
+    declared = purposes.digests(None if row.service is None else purposes.read(row.service))
     return Grant(
         row.id,
         row.account,
@@ -205,6 +270,8 @@ def _opened(keys: SystemKeys, row: Row[Any]) -> Grant:
         row.created,
         row.last_used,
         row.expires,
+        agreement,
+        agreement.declared != declared,
     )
 
 

@@ -58,11 +58,13 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         visitor: Visitor = request.user
         client: clients.Client = self.client
         asked = request.payload.data
-        record, actor = exchange.chosen, None
+        record, actor, until = exchange.chosen, None, None
         if client.kind is Kind.CITIZEN_APP:
             if visitor.account is None:
                 raise AccessDeniedError(redirect_uri=request.payload.redirect_uri)
             actor = None if record == visitor.account.record else str(visitor.account.id)
+            choices = exchange.home.records(*_place(exchange), visitor.account, exchange.now)
+            until = next((choice.until for choice in choices if choice.record == record), None)
         elif "launch" in asked:
             record = launches.take(exchange.session, exchange.keys, asked["launch"], client.id, visitor, exchange.now)
             if record is None:
@@ -80,7 +82,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             raise AccessDeniedError(redirect_uri=request.payload.redirect_uri)
         offline = scopes.OFFLINE in granted and client.check_grant_type("refresh_token")
         grant = grants.record(
-            *_place(exchange), client, visitor, granted, record, actor, offline, exchange.now, practitioner
+            *_place(exchange), client, visitor, granted, record, actor, offline, exchange.now, practitioner, until
         )
         made = codes.Code(
             client=client.id,

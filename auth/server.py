@@ -2,24 +2,45 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, OAuth2Error
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidClientError,
+    InvalidRequestError,
+    OAuth2Error,
+    UnauthorizedClientError,
+)
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from cryptography import x509
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from auth import clients, grants, launches, logout, oidc, rfc6749, rfc9068, rfc9126, rfc9470, scopes, sessions
+from auth import (
+    agreements,
+    clients,
+    grants,
+    launches,
+    logout,
+    oidc,
+    rfc6749,
+    rfc9068,
+    rfc9126,
+    rfc9470,
+    scopes,
+    sessions,
+)
 from auth.accounts import Account
+from auth.asking import Asked, Choice, agreed, by_purpose
 from auth.choices import RecordChoice
 from auth.claims import Claims
 from auth.exchange import Exchange
+from auth.grants import Grant
 from auth.logout import Logout
-from auth.message import Answer, Message
+from auth.message import Answer, Message, Parameters
 from auth.professionals import Professional
+from auth.purposes import Status
 from auth.rfc8693 import Federation
 from auth.rfc9449 import Nonces
 from auth.scopes import Scope
@@ -33,21 +54,6 @@ Records = Callable[[Session, SystemKeys, Account, datetime], Sequence[RecordChoi
 
 Directory = Callable[[str, Professional], str | None]
 """The id of a professional's Practitioner, asked for by a client; None when the directory has none, or several."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A valid authorization request. `sign_in`: the person must prove who they are (again) before deciding.
-
-    `records`: for whom a citizen may answer; `professional`: it is a professional who is asked.
-    """
-
-    client: clients.Client
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    sign_in: bool
-    professional: bool
-    records: tuple[RecordChoice, ...]
 
 
 def _utc_now() -> datetime:
@@ -71,7 +77,8 @@ class AuthServer:
 
     `records` and `expressible` come from who knows them: which records an account may open, which scopes the access
     policy can enforce. Without them: their own, and no scope with a query. `roots` are the authorities of client
-    certificates; `federation` the provider whose tokens are exchanged; `directory` finds professionals.
+    certificates; `federation` the provider whose tokens are exchanged; `directory` finds professionals. `trial`: here
+    services in trial (PRESERIE) are connected.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class AuthServer:
         roots: Sequence[x509.Certificate] = (),
         federation: Federation | None = None,
         directory: Directory = _nowhere,
+        trial: bool = False,
     ) -> None:
         self.engine = engine
         self.keys = keys
@@ -96,6 +104,7 @@ class AuthServer:
         self.roots = roots
         self.federation = federation
         self.directory = directory
+        self.trial = trial
         self.nonces = Nonces(keys)
         self.subjects = Subjects(keys)
         self.signing = SigningKeys(engine, keys)
@@ -128,8 +137,11 @@ class AuthServer:
             except OAuth2Error as error:
                 return _answered(exchange, message, error)
 
-    def decide(self, message: Message, visitor: Visitor, consented: frozenset[str], record: str | None) -> Answer:
-        """Give a code for the scopes the person left ticked, on the record they chose; none left is access_denied."""
+    def decide(self, message: Message, visitor: Visitor, choice: Choice) -> tuple[Answer, Grant | None]:
+        """Give a code for what the person left ticked, on the record they chose; nothing left is access_denied.
+
+        With the answer, the grant the code stands for: `take_back` it if the answer cannot be handed over.
+        """
         with self._exchange() as exchange:
             try:
                 asked, grant = self._consider(exchange, message, visitor)
@@ -137,14 +149,34 @@ class AuthServer:
                     raise LoginRequiredError(redirect_uri=asked.redirect_uri)
                 if exchange.pushed is not None:
                     rfc9126.spend(exchange, exchange.pushed)
-                exchange.consented = consented.intersection(asked.scopes)
-                exchange.chosen = _chosen(asked, record)
+                exchange.consented, agreement = agreed(asked, choice)
+                exchange.chosen = _chosen(asked, choice.record)
                 if not any(scopes.parse(scope) for scope in exchange.consented):
                     raise AccessDeniedError(redirect_uri=asked.redirect_uri)
+                if asked.purposes:
+                    said = grant.request.payload.data | {"scope": " ".join(asked.scopes)}
+                    grant.request.payload = Parameters(list(said.items()))
+                agreements.note(exchange.session, agreement)
                 answer: Answer = exchange.create_authorization_response(grant.request, visitor, grant)
             except OAuth2Error as error:
-                return _answered(exchange, message, error)
-            return answer
+                return _answered(exchange, message, error), None
+            return answer, grants.just_made(exchange.session, self.keys)
+
+    def take_back(self, grant: Grant) -> None:
+        """Revoke a grant whose code was never handed over."""
+        with Session(self.engine) as session, session.begin():
+            grants.revoke(session, grant.id, self.clock())
+
+    def supersede(self, grant: Grant) -> list[Grant]:
+        """Revoke what the person of a new grant agreed to with the same service, on the same record, when it declared
+        other purposes; which grants they were."""
+        now = self.clock()
+        with Session(self.engine) as session, session.begin():
+            held = grants.of_account(session, self.keys, grant.account, now)
+            same = [one for one in held if (one.client, one.record) == (grant.client, grant.record) and one.outdated]
+            for one in same:
+                grants.revoke(session, one.id, now)
+        return same
 
     def consider_logout(self, message: Message, visitor: Visitor | None) -> Logout | Answer:
         """Judge a logout request (OpenID Connect RP-Initiated Logout 1.0 §2)."""
@@ -188,8 +220,9 @@ class AuthServer:
             yield Exchange(self, session, now)
 
     def _consider(self, exchange: Exchange, message: Message, visitor: Visitor | None) -> tuple[Asked, Any]:
-        grant = exchange.get_consent_grant(message, visitor)
+        grant = _valid(exchange, message, visitor)
         client: clients.Client = grant.client
+        _check_open(client, self.trial, grant.redirect_uri)
         asked = grant.request.payload.data
         prompts = asked.get("prompt", "").split()
         professional = client.kind is not clients.Kind.CITIZEN_APP
@@ -205,7 +238,35 @@ class AuthServer:
         offered = scopes.split(grant.request.scope)
         if professional:
             offered = tuple(one for one in offered if rfc6749.for_professional(one, launched="launch" in asked))
-        return Asked(client, grant.redirect_uri, offered, sign_in, professional, tuple(records)), grant
+        plain = Asked(client, grant.redirect_uri, offered, sign_in, professional, tuple(records))
+        if client.service is None or not client.service.purposes:
+            return plain, grant
+        latest = self._latest(exchange, client, visitor) if known and visitor is not None else None
+        return by_purpose(plain, client.service.purposes, latest), grant
+
+    def _latest(self, exchange: Exchange, client: clients.Client, visitor: Visitor) -> Grant | None:
+        """The last a person agreed with this service, if it still stands."""
+        held = grants.of_account(exchange.session, self.keys, visitor.subject, exchange.now)
+        return next((grant for grant in held if grant.client == client.id), None)
+
+
+def _valid(exchange: Exchange, message: Message, visitor: Visitor | None) -> Any:
+    try:
+        return exchange.get_consent_grant(message, visitor)
+    except InvalidClientError:
+        status = clients.stopped(exchange.session, exchange.asked and exchange.asked.payload.client_id)
+        if status is None:
+            raise
+        raise UnauthorizedClientError(f"This service is {status.value}: it cannot be connected.") from None
+
+
+def _check_open(client: clients.Client, trial: bool, redirect_uri: str) -> None:
+    """Only a service that is open is newly connected: what it has already goes on."""
+    status = Status.EN_LIGNE if client.service is None else client.service.status
+    if status is not Status.EN_LIGNE and not (trial and status is Status.PRESERIE):
+        raise UnauthorizedClientError(
+            f"This service is {status.value}: it cannot be connected.", redirect_uri=redirect_uri
+        )
 
 
 def _chosen(asked: Asked, record: str | None) -> str | None:
@@ -229,3 +290,6 @@ def _answered(exchange: Exchange, message: Message, error: OAuth2Error) -> Answe
     error.state = states[0] if len(states) == 1 else None
     answer: Answer = exchange.handle_error_response(None, error)
     return answer
+
+
+__all__ = ["Asked", "AuthServer", "Choice"]

@@ -25,6 +25,7 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
+from bench.rights import lend, professional_token
 from bench.tokens import full_sign_in, verification
 from bench.town import Seeded, settle
 from phr.app import Parts, assemble
@@ -91,6 +92,19 @@ def _reads(parts: Parts, settings: Settings, town: list[Seeded]) -> list[bytes]:
     ]
 
 
+def _decisions(parts: Parts, settings: Settings, lent: list[tuple[int, Seeded]]) -> list[Line]:
+    """A professional's read against the person's own: what the rights of a record add to it."""
+    token = professional_token(parts.server, datetime.now(UTC) + timedelta(hours=2))
+    lines = []
+    for leases, seeded in lent:
+        path = f"/fhir/DocumentReference/{seeded.documents[0]}"
+        ours, own = [get(path, token)], [get(path, _token(parts, settings, seeded.record))]
+        mine, other, ratio = _paired(lambda: measure(PORT, ours), lambda: measure(PORT, own))  # noqa: B023  (run at once)
+        what = f"read under a right, {leases:,} leases ÷ the person's own"
+        lines.append(Line(what, _shown(mine), _shown(other), f"{1 / ratio:.2f}", "≤ 1.2"))
+    return lines
+
+
 async def _bytes_per_resource(url: str) -> tuple[float, float]:
     connection = await asyncpg.connect(url)
     try:
@@ -122,10 +136,11 @@ async def _settle_all(parts: Parts, start: int, count: int) -> list[Seeded]:
     return [await settle(parts.installation, n, 1) for n in range(start, start + count)]
 
 
-async def _seed(settings: Settings, url: str) -> tuple[Parts, Seeded, list[Seeded]]:
+async def _seed(settings: Settings, url: str) -> tuple[Parts, Seeded, list[Seeded], list[tuple[int, Seeded]]]:
     parts = await assemble(settings, url)
     console.print(f"writing {FEW} small records and one of {MANY} documents …")
-    return parts, await settle(parts.installation, 10**9, MANY), await _settle_all(parts, 0, FEW)
+    large, town = await settle(parts.installation, 10**9, MANY), await _settle_all(parts, 0, FEW)
+    return parts, large, town, await lend(parts.installation)
 
 
 async def _grow(settings: Settings, url: str) -> None:
@@ -145,13 +160,14 @@ def main() -> None:
         with embedded(directory) as url:
             migrate(url)
             lines.append(import_ratio(settings, url))
-            parts, large, town = asyncio.run(_seed(settings, url))
+            parts, large, town, lent = asyncio.run(_seed(settings, url))
             served = _process(["-m", "phr", "serve"], environment, f"http://127.0.0.1:{PORT}/health/ready")
             floor_environment = {"FLOOR_DATABASE_URL": url, "FLOOR_PORT": str(FLOOR_PORT)}
             floor = _process(["-m", "bench.floor"], floor_environment, f"http://127.0.0.1:{FLOOR_PORT}/openapi.json")
             with served, floor:
                 lines += verification(parts.server, [_token(parts, settings, seeded.record) for seeded in town])
                 lines.append(full_sign_in(parts.server, town[0].record))
+                lines += _decisions(parts, settings, lent)
                 lines += _measure(parts, settings, url, large, town)
             per_row, sealed = asyncio.run(_bytes_per_resource(url))
             size = Line("bytes on disk per resource", f"{per_row:,.0f}", f"{sealed:,.0f} sealed", "", "")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from auth import accounts, clients
 from auth.message import Answer, Message
 from auth.rfc9068 import Verifier
-from auth.server import Asked, AuthServer
+from auth.server import Asked, AuthServer, Choice
 from auth.signin import Pending, SignIn
 from auth.signing import ALGORITHM
 from bench.line import Line
@@ -98,7 +98,7 @@ def _signed_in(server: AuthServer) -> None:
     asked = server.consider(message, visitor)
     if visitor is None or not isinstance(asked, Asked):
         raise TypeError("refused")
-    answer = server.decide(message, visitor, frozenset(asked.scopes), None)
+    answer, _ = server.decide(message, visitor, Choice(frozenset(asked.scopes)))
     code = parse_qs(urlsplit(answer.location or "").query)["code"][0]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": APP}
     token: Answer = server.answer("token", Message("POST", form=[*form.items(), ("code_verifier", VERIFIER)]))

@@ -1,5 +1,6 @@
 """The CapabilityStatement, built from the registry: what is declared is what is implemented (a test compares)."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fhir.parameters import COMMON, KINDS, Kind
@@ -16,8 +17,11 @@ _WRITING = (
     "history-type",
     "create",
 )
-OPERATIONS = {"Patient": ("everything",)}
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
+_STANDARD = {"everything": f"{_DEFINITIONS}/Patient-everything", "validate": f"{_DEFINITIONS}/Resource-validate"}
+_OURS = "https://carnet.example/OperationDefinition"
+EVERY = "*"
+"""Of operations: on every stored type."""
 _SMART = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
@@ -29,7 +33,7 @@ def _parameters(kind: Kind) -> list[dict[str, str]]:
     return [{"name": name, "type": parameter.type} for name, parameter in listed.items()]
 
 
-def _resource(kind: Kind) -> dict[str, Any]:
+def _resource(kind: Kind, operations: Mapping[str, Collection[str]]) -> dict[str, Any]:
     virtual = kind.name in VIRTUAL
     references = [name for name, p in kind.parameters.items() if p.type == "reference"]
     reverse = [
@@ -52,8 +56,8 @@ def _resource(kind: Kind) -> dict[str, Any]:
         "referencePolicy": ["literal", "logical", "local", "enforced"],
         "searchParam": _parameters(kind),
         "operation": [
-            {"name": name, "definition": f"{_DEFINITIONS}/{'Patient' if name == 'everything' else 'Resource'}-{name}"}
-            for name in (*OPERATIONS.get(kind.name, ()), *(() if virtual else ("validate",)))
+            {"name": name, "definition": _STANDARD.get(name, f"{_OURS}/{name}")}
+            for name in sorted({*operations.get(kind.name, ()), *(() if virtual else operations.get(EVERY, ()))})
         ],
     }
     if references and not virtual:
@@ -63,8 +67,13 @@ def _resource(kind: Kind) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value != []}
 
 
-def capability_statement(base: str, issuer: str, date: str, version: str) -> dict[str, Any]:
-    """FHIR R4 CapabilityStatement of this installation. `date`: of the software, ISO."""
+def capability_statement(
+    base: str, issuer: str, date: str, version: str, operations: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """FHIR R4 CapabilityStatement of this installation.
+
+    `date`: of the software, ISO; `operations`: their names by resource type, or under `EVERY`.
+    """
     uris = {
         "url": _URIS,
         "extension": [
@@ -103,7 +112,7 @@ def capability_statement(base: str, issuer: str, date: str, version: str) -> dic
                 "Parameters that are not understood are ignored and named in the bundle's outcome entry, or refused "
                 "under Prefer: handling=strict. JSON only.",
                 "security": security,
-                "resource": [_resource(kind) for kind in KINDS.values()],
+                "resource": [_resource(kind, operations) for kind in KINDS.values()],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, String, Uuid, and_, any_, false, not_, or_, true
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Integer, String, Uuid, and_, any_, false, not_, or_, true
 
 Bind = Callable[[Any], ColumnElement[Any]]
 """Mints the next bound parameter of a statement, of the given SQLAlchemy type, in the order of `values()`."""
@@ -38,6 +38,7 @@ class Row:
     masked: bool
     hidden_from_patient: bool
     hidden_from_proxies: bool
+    withheld_until: datetime | None
     author: UUID | None
     category: UUID | None
     tokens: frozenset[UUID]
@@ -149,6 +150,26 @@ class Flagged(Predicate):
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld(Predicate):
+    """Hidden from the patient, and its time has not come at this instant."""
+
+    now: datetime
+
+    def holds(self, row: Row) -> bool:
+        return row.hidden_from_patient and (row.withheld_until is None or row.withheld_until > self.now)
+
+    def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
+        waits = and_(columns.withheld_until.is_not(None), columns.withheld_until > bind(DateTime(timezone=True)))
+        return and_(columns.hidden_from_patient.is_(True), or_(columns.withheld_until.is_(None), waits))
+
+    def values(self) -> Iterator[object]:
+        yield self.now
+
+    def shape(self) -> object:
+        return "withheld"
+
+
+@dataclass(frozen=True, slots=True)
 class KindIn(Predicate):
     """Of one of these resource types."""
 
@@ -226,6 +247,18 @@ class CategoryIn(Predicate):
 
     def shape(self) -> object:
         return "category"
+
+
+@dataclass(frozen=True, slots=True)
+class Categorised(Predicate):
+    """Has a category: a Binary has that of what it is the content of, and none before it is."""
+
+    def holds(self, row: Row) -> bool:
+        return row.category is not None
+
+    def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = columns.category.is_not(None)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

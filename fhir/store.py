@@ -3,13 +3,30 @@
 The rule: a caller has found its target through the lens and locked it; these functions only carry the write out.
 """
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, and_, bindparam, insert, literal, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or_nothing
 
 from fhir import wire
@@ -37,6 +54,7 @@ class Draft:
     author: UUID | None
     json: dict[str, Any]
     index: Index
+    withheld_until: datetime | None
 
     def row(self) -> Row:
         """The plain columns a predicate judges: whether the result is still in sight of who writes it."""
@@ -51,6 +69,7 @@ class Draft:
             found.masked,
             found.hidden_from_patient,
             found.hidden_from_proxies,
+            self.withheld_until,
             self.author,
             found.category,
             found.tokens,
@@ -82,6 +101,7 @@ class Draft:
             "masked": self.index.masked,
             "hidden_from_patient": self.index.hidden_from_patient,
             "hidden_from_proxies": self.index.hidden_from_proxies,
+            "withheld_until": self.withheld_until,
             "author": self.author,
             "category": self.index.category,
             "governor": None,
@@ -105,13 +125,23 @@ def draft(
     now: datetime,
     base: str,
 ) -> Draft:
-    """Stamp id and meta (versionId, lastUpdated) on a validated body and index it."""
+    """Stamp id and meta (versionId, lastUpdated) on a validated body and index it.
+
+    What is hidden from the patient shows by itself after one month (R1111-53), counted from the first version that is.
+    """
     stamp = now.isoformat(timespec="milliseconds")
     meta = {**body.get("meta", {}), "versionId": str(version), "lastUpdated": stamp}
     rest = {name: value for name, value in body.items() if name not in ("resourceType", "id", "meta")}
     whole = {"resourceType": kind.name, "id": identifier, "meta": meta, **rest}
     found = index(kind, whole, keys.hashed, base)
-    return Draft(kind, int(identifier[:3], 16), identifier, version, now, record, author, whole, found)
+    withheld = a_month_after(now) if found.hidden_from_patient else None
+    return Draft(kind, int(identifier[:3], 16), identifier, version, now, record, author, whole, found, withheld)
+
+
+def a_month_after(now: datetime) -> datetime:
+    """The same instant of the same day of the next month, or of its last day."""
+    year, month = (now.year, now.month + 1) if now.month < 12 else (now.year + 1, 1)
+    return now.replace(year=year, month=month, day=min(now.day, monthrange(year, month)[1]))
 
 
 _COLUMNS = tuple(column.name for column in resource.c)
@@ -132,12 +162,16 @@ _KEEP: Query = compile_query(
     )
 )
 _CHANGING = tuple(name for name in _COLUMNS if name not in ("bucket", "id", "kind", "record", "author", "governor"))
+
+
+def _new(name: str) -> ColumnElement[Any]:
+    """The new value of a column. What was withheld once is not withheld for longer by being written again."""
+    given = bindparam(f"new_{name}", type_=resource.c[name].type)
+    return func.coalesce(resource.c.withheld_until, given) if name == "withheld_until" else given
+
+
 _REPLACE: Query = compile_query(
-    sealed(
-        update(resource)
-        .where(_OWN, _PRIOR)
-        .values({name: bindparam(f"new_{name}", type_=resource.c[name].type) for name in _CHANGING})
-    )
+    sealed(update(resource).where(_OWN, _PRIOR).values({name: _new(name) for name in _CHANGING}))
 )
 
 
@@ -175,7 +209,7 @@ async def bury(session: Session, bucket: int, identifier: str, version: int, now
     await session.fetch(_BURY, {**prior, "updated": now})
 
 
-_GOVERNED = ("masked", "hidden_from_patient", "hidden_from_proxies", "category", "governor")
+_GOVERNED = ("masked", "hidden_from_patient", "hidden_from_proxies", "withheld_until", "category", "governor")
 _DOCUMENT = bindparam("document", type_=ID)
 _GOVERN: Query = compile_query(
     sealed(
@@ -189,19 +223,22 @@ _GOVERN: Query = compile_query(
                 and_(resource.c.governor.is_(None), equals_any(resource.c.id, bindparam("ids", type_=ARRAY(String)))),
             ),
         )
-        .values({name: bindparam(f"new_{name}", type_=resource.c[name].type) for name in _GOVERNED})
+        .values({name: _new(name) for name in _GOVERNED})
         .returning(resource.c.id)
     )
 )
 
 
-async def govern(session: Session, document: Draft, binaries: Sequence[str]) -> bool:
+async def govern(session: Session, document: Draft, binaries: Sequence[str], category: UUID) -> bool:
     """Give a document's visibility to its Binaries: those it names now, and those it named before.
+
+    `category`: what they are the content of, when the resource itself has no category.
 
     False when one of them is already another document's: bytes seen under two visibilities would be seen under none.
     """
     row = document.row()
-    new = {f"new_{name}": getattr(row, name, None) for name in _GOVERNED} | {"new_governor": document.id}
+    new = {f"new_{name}": getattr(row, name, None) for name in _GOVERNED}
+    new |= {"new_governor": document.id, "new_category": row.category or category}
     values = {"bucket": document.bucket, "record": document.record, "ids": list(binaries), "document": document.id}
     return set(binaries) <= {found["id"] for found in await session.fetch(_GOVERN, {**values, **new})}
 
@@ -279,3 +316,25 @@ async def insert_chunk(session: Session, identifier: str, version: int, n: int, 
     """Store one sealed piece."""
     values = {"bucket": int(identifier[:3], 16), "id": identifier, "version": version}
     await session.fetch(_CHUNK, {**values, "n": n, "sealed": piece})
+
+
+def _purge(table: Table) -> Query:
+    """Deletes a page of the rows that hang on one record's resources, and says how many."""
+    bucket = bindparam("bucket", type_=resource.c.bucket.type)
+    mine = select(resource.c.id).where(resource.c.bucket == bucket, resource.c.record == bindparam("record", type_=ID))
+    key = list(table.primary_key)
+    page = select(*key).where(table.c.bucket == bucket, table.c.id.in_(mine)).limit(bindparam("page", type_=Integer()))
+    dropped = delete(table).where(tuple_(*key).in_(page)).returning(table.c.id).cte("dropped")
+    return compile_query(sealed(select(func.count().label("dropped")).select_from(dropped)))
+
+
+_PURGES = tuple(_purge(table) for table in (blob_chunk, blob, history, resource))
+
+
+async def purge(session: Session, identifier: str, page: int) -> int:
+    """Delete at most `page` rows of a destroyed record, what hangs on a resource before it. 0 when nothing is left."""
+    for query in _PURGES:
+        row = await session.one(query, {"bucket": int(identifier[:3], 16), "record": identifier, "page": page})
+        if row is not None and row["dropped"]:
+            return int(row["dropped"])
+    return 0

@@ -34,14 +34,21 @@ record = Table(
     Column("rights", Integer, nullable=False, server_default="1"),
     Column("opened", INSTANT, nullable=False),
     Column("closed", INSTANT),
+    Column("closing", String),
+    Column("erase_after", INSTANT),
+    Column("erased", INSTANT),
 )
-"""One person's compartment and its wrapped data key. `rights` changes whenever who may see what changes."""
+"""One person's compartment and its wrapped data key. `rights` changes whenever who may see what changes.
+
+`closing`: why it is closed; `erase_after`: when it is to be destroyed; `erased`: its key is gone, for ever."""
+
+Index("record_erase_after_idx", record.c.erase_after, postgresql_where=record.c.erase_after.is_not(None))
 
 record_lookup = Table(
     "record_lookup",
     metadata,
     Column("hash", Uuid, primary_key=True),
-    Column("record", ID, nullable=False),
+    Column("record", ID, nullable=False, index=True),
 )
 """From the keyed hash of an identifier (INS) to the record it opened."""
 
@@ -58,6 +65,7 @@ resource = Table(
     Column("masked", Boolean, nullable=False),
     Column("hidden_from_patient", Boolean, nullable=False),
     Column("hidden_from_proxies", Boolean, nullable=False),
+    Column("withheld_until", INSTANT),
     Column("author", Uuid),
     Column("category", Uuid),
     Column("governor", ID),
@@ -69,7 +77,8 @@ resource = Table(
     Column("sealed", LargeBinary, nullable=False),
 )
 """The current version of each resource, its search values in the row. `record` is null for the commons; `governor`
-is the DocumentReference whose content a Binary is, and whose visibility it takes."""
+is the DocumentReference whose content a Binary is, and whose visibility it takes; `withheld_until` when what is
+hidden from the patient shows by itself (R1111-53)."""
 
 Index("resource_record_idx", resource.c.bucket, resource.c.record, resource.c.kind, resource.c.id)
 Index(

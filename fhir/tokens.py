@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 MARK = "\x1f"
+RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
+"""The system of resource types as codes (FHIR R4 resource-types)."""
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _CONTACT = frozenset(("phone", "fax", "email", "pager", "url", "sms", "other"))

@@ -6,10 +6,14 @@ from sqlalchemy import create_engine, pool
 import auth.tables
 import fhir.tables
 import phr.access.journal
+import phr.access.register
 import phr.core.keys
 import phr.core.outbox
 import phr.imports
+import phr.inbox
+import phr.lifecycle
 import phr.representation
+import phr.sharing
 import phr.traits
 from phr.core.database import metadata
 
@@ -17,10 +21,14 @@ MODELS = (
     auth.tables,
     fhir.tables,
     phr.access.journal,
+    phr.access.register,
     phr.core.keys,
     phr.core.outbox,
     phr.imports,
+    phr.inbox,
+    phr.lifecycle,
     phr.representation,
+    phr.sharing,
     phr.traits,
 )
 

@@ -20,6 +20,7 @@ from phr.app import Parts, assemble, create_app
 from phr.commands.clients import clients_cli
 from phr.commands.opening import database, settings_or_exit
 from phr.commands.people import people_cli
+from phr.commands.records import records_cli, retire_key
 from phr.commands.signing import signing_cli
 from phr.core.settings import Settings
 from phr.core.vault import BrokenSealError, KeyFile
@@ -151,6 +152,8 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(journal_cli, name="journal")
 cli.add_typer(clients_cli, name="clients")
 cli.add_typer(people_cli, name="people")
+cli.add_typer(records_cli, name="records")
+keys_cli.command(name="retire")(retire_key)
 cli.add_typer(signing_cli, name="signing")
 
 
@@ -188,7 +191,7 @@ async def _rotate(settings: Settings, url: str, name: str) -> None:
             task = progress.add_task("wrapping", total=await rotation.left(parts.installation))
             async for moved in rotation.rewrap(parts.installation, parts.engine):
                 progress.advance(task, moved)
-        typer.echo(f"Every key is wrapped under {name}. Keep the older keys until every backup made before is gone.")
+        typer.echo(f"Every key is wrapped under {name}. Then `keys retire` the older ones: see docs/operations.md.")
 
 
 @journal_cli.command(name="verify")
@@ -202,16 +205,18 @@ def journal_verify() -> None:
 
 async def _verify(settings: Settings, url: str) -> int:
     async with _assembled(settings, url) as parts:
-        chains = entries = broken = 0
+        chains = entries = broken = destroyed = 0
         with Progress(SpinnerColumn(), TextColumn("{task.completed} chains verified")) as progress:
             task = progress.add_task("verifying", total=None)
             async for result in chain.verify(parts.installation):
-                chains, entries = chains + 1, entries + result.entries
+                chains, entries, destroyed = chains + 1, entries + result.entries, destroyed + result.destroyed
                 progress.advance(task)
                 if result.finding is not None:
                     broken += 1
                     typer.echo(f"{result.finding.chain} entry {result.finding.seq}: {result.finding.what}", err=True)
         typer.echo(f"{chains} chains, {entries} entries, {broken} broken.")
+        if destroyed:
+            typer.echo(f"{destroyed} of these chains ended with their record, destroyed.")
         return broken
 
 

@@ -24,7 +24,21 @@ from auth.server import AuthServer, Directory
 from phr import VERSION, representation
 from phr.access.installation import Installation
 from phr.access.scope import expressible
-from phr.api import described, discovery, faults, fhir, health, sandbox
+from phr.api import (
+    applications,
+    delegations,
+    described,
+    discovery,
+    faults,
+    fhir,
+    health,
+    journal,
+    lifecycle,
+    masks,
+    relations,
+    sandbox,
+    sharing,
+)
 from phr.api.asked import visiting
 from phr.api.cors import Shared
 from phr.api.doors import Doors
@@ -39,6 +53,7 @@ from phr.proxy import Proxied
 from phr.sandbox import sandbox_providers
 from phr.web import site
 from phr.web.site import Providers
+from phr.web.words import scope_words
 
 log = logging.getLogger("carnet.http")
 
@@ -89,6 +104,7 @@ async def assemble(settings: Settings, database_url: str) -> Parts:
             expressible=expressible,
             roots=_roots(settings),
             federation=_federation(settings, providers),
+            trial=settings.sandbox,
         )
         await run_in_threadpool(server.start)
         database = await Database.connect(database_url, settings.pool)
@@ -180,7 +196,7 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        listed = chores(parts.server, settings, parts.providers.professionals)
+        listed = chores(parts.server, parts.installation, parts.providers.professionals)
         running = [asyncio.create_task(repeat(chore)) for chore in listed]
         yield
         for task in running:
@@ -199,12 +215,15 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     faults.install(app)
     app.add_exception_handler(Exception, _answered)
     # Routes are tried in order: what is asked most comes first.
-    doors = Doors(app, visiting(parts.installation, Gate(parts.server)))
+    doors = Doors(app, visiting(parts.installation, Gate(parts.server), lambda: parts.server.clock()))
     fhir.open_doors(doors)
-    app.include_router(discovery.router(settings))
+    for operations in (masks, relations, sharing, delegations, journal, applications, lifecycle):
+        operations.open_doors(doors)
+    app.include_router(discovery.router(settings, doors.operations))
     fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
+    app.include_router(applications.router(parts.server, scope_words))
     for routes in site.routers(parts.server, parts.installation, parts.providers):
         app.include_router(routes)
     if settings.sandbox:

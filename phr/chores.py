@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from anyio import from_thread
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -17,10 +18,10 @@ from auth.mail import KIND as MAIL
 from auth.providers import Provider
 from auth.server import AuthServer
 from auth.sweep import sweep
-from phr import mail
+from phr import delegation_invitations, destruction, mail, sharing
+from phr.access.installation import Installation
 from phr.core import outbox
 from phr.core.outbox import Deliver
-from phr.core.settings import Settings
 
 log = logging.getLogger("carnet.chores")
 
@@ -34,8 +35,9 @@ class Chore:
     run: Callable[[], bool]
 
 
-def chores(server: AuthServer, settings: Settings, professionals: Provider | None) -> Sequence[Chore]:
+def chores(server: AuthServer, installation: Installation, professionals: Provider | None) -> Sequence[Chore]:
     """The chores of an installation."""
+    settings = installation.settings
     deliverers: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
     if settings.mail is not None:
         deliverers[MAIL] = mail.deliverer(settings)
@@ -43,6 +45,7 @@ def chores(server: AuthServer, settings: Settings, professionals: Provider | Non
     def forget() -> bool:
         with Session(server.engine) as session, session.begin():
             sweep(session, datetime.now(UTC))
+            sharing.forget(session, datetime.now(UTC))
         return False
 
     def send() -> bool:
@@ -52,9 +55,18 @@ def chores(server: AuthServer, settings: Settings, professionals: Provider | Non
         server.signing.load(server.clock())
         return False
 
+    def expire() -> bool:
+        return from_thread.run(delegation_invitations.expire, installation, datetime.now(UTC)) > 0
+
+    def destroy() -> bool:
+        from_thread.run(_destroy, installation)
+        return False
+
     found = [
         Chore("forget what expired", 600, forget),
         Chore("send what waits", 1, send),
+        Chore("end invitations nobody answered", 600, expire),
+        Chore("destroy the records that are due", 86_400, destroy),
         Chore("read the signing keys again", 60, keys),
     ]
     if professionals is not None:
@@ -67,6 +79,11 @@ def chores(server: AuthServer, settings: Settings, professionals: Provider | Non
             )
         )
     return found
+
+
+async def _destroy(installation: Installation) -> None:
+    async for _ in destruction.destroy_due(installation, datetime.now(UTC)):
+        pass
 
 
 async def repeat(chore: Chore) -> None:

@@ -6,7 +6,7 @@ Issues name what is missing or wrong, and never repeat a value. The submission (
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -129,6 +129,19 @@ def labels(resource: Json) -> frozenset[str]:
     return frozenset(concept.code for concept in known if concept)
 
 
+def with_labels(resource: Json, added: Iterable[str]) -> dict[str, Any]:
+    """The resource with these visibility labels (TRE_A07) besides its own: a document's in securityLabel."""
+    missing = [codes.visibility(code) for code in added if code not in labels(resource)]
+    new = [{"system": one.system, "code": one.code, "display": one.display} for one in missing if one is not None]
+    if not new:
+        return dict(resource)
+    if resource.get("resourceType") == "DocumentReference":
+        given = resource.get("securityLabel", [])
+        return {**resource, "securityLabel": [*given, *({"coding": [coding]} for coding in new)]}
+    meta = resource.get("meta", {})
+    return {**resource, "meta": {**meta, "security": [*meta.get("security", []), *new]}}
+
+
 def is_archived(resource: Json) -> bool:
     """Whether the is-archived extension, under any of its published names, says so."""
     return any(e.get("valueBoolean") is True for e in _objects(resource.get("extension")) if _archives(e))
@@ -187,6 +200,9 @@ def _kind(document: Json, by_citizen: bool) -> Iterator[Issue]:
         yield _missing("The type", "type")
     elif len(types) != 1:
         yield _unknown("The type must be one code of JDV_J66-TypeCode-DMP.", "type")
+    elif not _named_first(document["type"]):
+        # What a document is, for the matrix and for masks, is its first coding (`fhir.index`): no other hides it.
+        yield _unknown("The code of JDV_J66-TypeCode-DMP comes first in the type.", "type.coding[0]")
     elif by_citizen and not all(t.by_patient for t in types):
         yield Issue("business-rule", "Not a type that a citizen deposits.", "DocumentReference.type")
     categories = document.get("category")
@@ -199,6 +215,11 @@ def _kind(document: Json, by_citizen: bool) -> Iterator[Issue]:
     elif len(types) == 1 and classes != {t.class_code for t in types}:
         text = "The class does not match the type (ASS_X16-CorrespondanceType-Classe-DMP)."
         yield Issue("business-rule", text, "DocumentReference.category")
+
+
+def _named_first(concept: object) -> bool:
+    first = _first(_codings(concept))
+    return codes.document_type(str(first.get("system")), str(first.get("code"))) is not None
 
 
 def _people(document: Json, by_citizen: bool) -> Iterator[Issue]:

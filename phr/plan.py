@@ -17,12 +17,24 @@ from fhir.search import all_of, one_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents, links
+from phr import blobs, documents, links, provenance, rights
+from phr.access.consent import right_of
+from phr.access.provision import preference
 from phr.access.reader import Person, System
-from phr.access.right import Change, Refused, Verdict, may_change, may_create
+from phr.access.right import (
+    HIDDEN_FROM_PROXIES,
+    MASK,
+    Change,
+    Refused,
+    Verdict,
+    may_act_for,
+    may_change,
+    may_create,
+    may_decide,
+)
 from phr.access.scope import CREATE, UPDATE, granted
 from phr.access.visit import Deed
-from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
+from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
 from phr.traits import record_traits
 
 Json = dict[str, Any]
@@ -43,6 +55,8 @@ GOVERNING = frozenset(
 """The record types that have Attachments (FHIR R4), whose `url` may name a Binary."""
 
 MOST_REFERENCES = 100_000
+DEFAULT_MASKED = "default-masked"
+"""The preference under which new documents are masked to professionals, until their person unmasks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +143,24 @@ class Plan:
             )
         if self.base.encode() in raw:
             body = links.relative(body, self.base)
+        body = self._labelled(kind, item, body)
         judge(kind, body, item.where)
+        if not kind.commons:
+            body = provenance.stamped(self.deed.visit.reader, body, item.before_json)
         self._allow(kind, item, body)
         if data is not None:
             content = await blobs.admit(data, str(body.get("contentType", "")), limit, f"{item.where}.contentType")
         if content is not None:
             self._contents[item.id] = content
         self.items.append(Item(kind, item.id, body, item.where, item.before, item.before_json, item.mine, content))
+
+    def _labelled(self, kind: Kind, item: Item, body: Json) -> Json:
+        """What the session and the person's preference add: kept from representatives; masked when new."""
+        wanted = [HIDDEN_FROM_PROXIES] if self.deed.confidential and not kind.commons else []
+        new = item.before is None and kind.name == "DocumentReference"
+        if new and preference(self.deed.provisions, DEFAULT_MASKED, self.deed.visit.now):
+            wanted.append(MASK)
+        return documents.with_labels(body, wanted)
 
     async def _take_out(self, item: Item, body: Json, inline: bytes) -> Json:
         binary = KINDS["Binary"]
@@ -156,8 +181,12 @@ class Plan:
         verb = CREATE if item.before is None else UPDATE
         if not granted(visit.scopes, visit.reader, verb, kind.name):
             raise forbidden(f"The token's scopes do not allow this on {kind.name}.")
+        powers = self.deed.decision.powers
+        right = right_of(body) if kind is rights.CONSENT else None
         if item.before is None or item.before_json is None:
             obey(may_create(visit.reader, kind))
+            obey(may_act_for(powers, kind))
+            obey(may_decide(visit.reader, right, None, str(body.get("status")), mine=True))
             return
         before = item.before_json
         change = Change(
@@ -166,11 +195,18 @@ class Plan:
             documents.labels(body),
             lambda: documents.only_visibility_changed(before, body),
         )
+        if kind is rights.CONSENT and (right or right_of(before)):
+            obey(may_act_for(powers, kind))
+            rights.judge(visit.reader, before, body, mine=item.mine)
+            return
+        obey(may_act_for(powers, kind, change))
         obey(may_change(visit.reader, kind, change))
 
     async def store(self) -> list[Draft]:
         """Check the whole, write it, and note what was touched. Returns the drafts in the order added."""
         deed = self.deed
+        if deed.view.record is not None and deed.view.record not in deed.view.keyring.keys:
+            raise absent()  # a reader without any right there: as if there were no record
         self._check_record()
         await self._check_references()
         drafts = [self._draft(item) for item in self.items]
@@ -198,6 +234,8 @@ class Plan:
             deed.touched.append(made.reference)
         for made, item in zip(drafts, self.items, strict=True):
             with within(item.kind, item.where):
+                if item.kind is rights.CONSENT:
+                    await rights.derive(deed, made.json)
                 await self._govern(made)
                 if item.before is None:
                     await self._supersede(made)
@@ -325,7 +363,8 @@ class Plan:
         binaries = [pair[1] for pair in pairs if pair is not None and pair[0] == "Binary"]
         if made.version == 1 and not binaries:
             return
-        if not await store.govern(self.deed.session, made, binaries):
+        category = self._keys(made.record).hashed(tokens.category(tokens.RESOURCE_TYPES, made.kind.name))
+        if not await store.govern(self.deed.session, made, binaries, category):
             where = "DocumentReference.content" if made.kind.name == "DocumentReference" else made.kind.name
             raise invalid("The content is another resource's already.", where)
 

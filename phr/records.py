@@ -22,6 +22,7 @@ from phr.core.errors import DomainError, Issue, Reason, forbidden, invalid
 from phr.core.identifiers import INS, INS_OIDS
 from phr.core.keys import SystemKeys
 from phr.core.vault import keyed_uuid
+from phr.lifecycle import opens, opposed
 
 Json = dict[str, Any]
 
@@ -71,11 +72,16 @@ def _inss(patient: Json, installation: Installation) -> Iterator[INS]:
 async def open_for(deed: Deed, patient: Json) -> OpenedRecord:
     """Open a record for a Patient and go on inside it. The Patient's id is the returned record's.
 
-    Raises DomainError CONTENT on a wrong INS, CONFLICT when one of its INS has a record already.
+    Raises DomainError CONTENT on a wrong INS, CONFLICT when one of its INS has a record already, or its person opposed
+    the opening of one (L1111-13-1).
     """
     visit = deed.visit
     installation = visit.installation
     hashes = [mark(installation.system_keys, ins) for ins in _inss(patient, installation)]
+    await opens(deed.session)
+    if await opposed(deed.session, hashes) is not None:
+        issue = Issue("business-rule", "The person opposed the opening of a record.", "Patient.identifier")
+        raise DomainError(Reason.CONFLICT, issue)
     name = new_id(new_bucket())
     wrapped, keys = installation.new_record_key(name)
     if not await open_record(deed.session, name, wrapped, hashes, visit.now):

@@ -1,7 +1,7 @@
-"""Who may act for whom: a parent for a child's record. Caregivers come with the citizen's other rights.
+"""Who may act for whom, on the side of the account: for whom a person may sign in, as a parent or as a caregiver.
 
-The rule: a representation is written by the operator, checked when the citizen chooses for whom they sign in, and
-ending it revokes every grant made under it.
+The rule: what lets one person into another's record is a Consent in that record; a row here is its index, written and
+ended in the same transaction. Ending it revokes every grant made under it.
 """
 
 import json
@@ -12,7 +12,22 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, DateTime, LargeBinary, Select, String, Table, Uuid, or_, select, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    LargeBinary,
+    Select,
+    SmallInteger,
+    String,
+    Table,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,7 +35,8 @@ from auth import grants
 from auth.accounts import Account
 from auth.choices import RecordChoice
 from fhir.tables import ID
-from phr.core.database import metadata
+from phr.core import database
+from phr.core.database import compile_query, metadata
 from phr.core.keys import SystemKeys
 from phr.core.vault import seal, unseal
 
@@ -28,16 +44,30 @@ representation = Table(
     "representation",
     metadata,
     Column("account", Uuid, primary_key=True),
-    Column("record", ID, primary_key=True),
+    Column("record", ID, primary_key=True, index=True),
     Column("basis", String, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created", DateTime(timezone=True), nullable=False),
     Column("ended", DateTime(timezone=True)),
+    Column("consent", ID),
 )
 """Keyed by the account that acts, which distributes it. `sealed`: what the person is called on the chooser page.
-`ended` may be to come: the day a child is of age."""
+`ended` may be to come: the day a child is of age. `consent` is null in a row of the release before 0.3."""
 
-PARENT = "parent"
+delegation_invitation = Table(
+    "delegation_invitation",
+    metadata,
+    Column("account", Uuid, primary_key=True),
+    Column("consent", ID, primary_key=True, index=True),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("record", ID, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("answered", DateTime(timezone=True)),
+)
+"""Invitations an account received to act for somebody: keyed by who receives. `sealed`: what the page says of it."""
+
+PARENT, CAREGIVER = "parent", "caregiver"
 MAJORITY = 18
 """Code civil, art. 371-1 and 414: parental authority lasts until majority, at eighteen."""
 
@@ -46,7 +76,7 @@ PARIS = ZoneInfo("Europe/Paris")
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """One person acting for another. `until`: when it ends, None when nothing says so."""
+    """One person acting for another. `until`: when it ends, None when nothing says so; `consent`: what it rests on."""
 
     account: UUID
     record: str
@@ -54,53 +84,102 @@ class Representation:
     basis: str
     since: datetime
     until: datetime | None
+    consent: str | None = None
 
 
-def add(
-    session: Session,
-    keys: SystemKeys,
-    account: UUID,
-    record: str,
-    label: str,
-    basis: str,
-    now: datetime,
-    until: datetime | None = None,
-) -> None:
-    """Let an account act for a record, or write again how and until when. `label`: a first name, nothing more."""
-    sealed = seal(keys.get("accounts"), json.dumps({"label": label}).encode(), _context(account, record))
-    row = {"account": account, "record": record, "basis": basis, "sealed": sealed, "created": now, "ended": until}
-    statement = insert(representation).values(row)
-    again = {name: statement.excluded[name] for name in ("basis", "sealed", "created", "ended")}
-    key = [representation.c.account, representation.c.record]
-    session.execute(statement.on_conflict_do_update(index_elements=key, set_=again))
+def _instant(name: str) -> Any:
+    return bindparam(name, type_=DateTime(timezone=True))
 
 
-def end(session: Session, keys: SystemKeys, account: UUID, record: str, now: datetime) -> bool:
+_ONE = and_(
+    representation.c.account == bindparam("account", type_=Uuid()),
+    representation.c.record == bindparam("record", type_=ID),
+)
+_LASTS = or_(representation.c.ended.is_(None), representation.c.ended > _instant("now"))
+_PUT = insert(representation).values(
+    {column.name: bindparam(column.name, type_=column.type) for column in representation.c}
+)
+_ADD = compile_query(
+    _PUT.on_conflict_do_update(
+        index_elements=[representation.c.account, representation.c.record],
+        set_={name: _PUT.excluded[name] for name in ("basis", "sealed", "created", "ended", "consent")},
+    )
+)
+_END = compile_query(
+    update(representation).where(_ONE, _LASTS).values(ended=_instant("until")).returning(representation.c.record)
+)
+_COUNT = compile_query(
+    select(func.count().label("found"))
+    .select_from(representation)
+    .where(
+        representation.c.account == bindparam("account", type_=Uuid()),
+        representation.c.basis == bindparam("basis", type_=String()),
+        _LASTS,
+    )
+)
+
+
+async def add(session: database.Session, keys: SystemKeys, one: Representation) -> None:
+    """Let an account act for a record under a Consent, or write again how and until when. The label: a first name."""
+    context = _context(one.account, one.record)
+    row = {
+        "account": one.account,
+        "record": one.record,
+        "basis": one.basis,
+        "sealed": seal(keys.get("accounts"), json.dumps({"label": one.label}).encode(), context),
+        "created": one.since,
+        "ended": one.until,
+        "consent": one.consent,
+    }
+    await session.fetch(_ADD, row)
+
+
+async def shorten(session: database.Session, account: UUID, record: str, until: datetime | None, now: datetime) -> None:
+    """Say again until when a representation lasts, as its Consent now does."""
+    await session.fetch(_END, {"account": account, "record": record, "until": until, "now": now})
+
+
+async def end(session: database.Session, keys: SystemKeys, account: UUID, record: str, now: datetime) -> bool:
     """End a representation and revoke the grants made under it; whether there was one."""
-    ended = update(representation).where(_is(account, record), _lasts(now)).values(ended=now)
-    found = session.execute(ended.returning(representation.c.record)).one_or_none() is not None
-    if found:
-        grants.revoke_for(session, keys, account, record, now)
-    return found
+    found = await session.one(_END, {"account": account, "record": record, "until": now, "now": now})
+    if found is not None:
+        await grants.withdraw(session, keys, account, record, now)
+    return found is not None
+
+
+async def count(session: database.Session, account: UUID, basis: str, now: datetime) -> int:
+    """For how many people an account acts now on this basis."""
+    row = await session.one(_COUNT, {"account": account, "basis": basis, "now": now})
+    return 0 if row is None else int(row["found"])
 
 
 def choices(session: Session, keys: SystemKeys, account: Account, now: datetime) -> list[RecordChoice]:
-    """The records a citizen may open: their own, then those of the people they represent.
+    """The records a citizen may open: their own, then those of the people they act for.
 
     Until the caller's transaction is over none of them ends: whatever grant is made now is revoked by what ends it.
+    What is granted while the person is a minor ends with their minority: they consent again when they are of age.
     """
-    own = [] if account.record is None else [RecordChoice(account.record, account.name, own=True)]
+    own = [] if account.record is None else [RecordChoice(account.record, account.name, True, _minor(account, now))]
     rows = session.execute(_standing(account.id, now).with_for_update(read=True)).all()
     others = sorted((_opened(keys, row) for row in rows), key=lambda one: (one.label.casefold(), one.record))
-    return own + [RecordChoice(one.record, one.label, own=False) for one in others if one.record != account.record]
+    return own + [
+        RecordChoice(one.record, one.label, False, one.until) for one in others if one.record != account.record
+    ]
+
+
+def _minor(account: Account, now: datetime) -> datetime | None:
+    """When a minor who signs in is of age; None of an adult, and of who never proved a birth date."""
+    until = None if account.born is None else majority(account.born)
+    return until if until is not None and until > now else None
 
 
 def holds(session: Session, account: UUID, record: str, now: datetime) -> bool:
-    """Whether an account represents the person of this record. Its own record is not a matter of representation.
+    """Whether an account acts for the person of this record. Its own record is not a matter of representation.
 
     As with `choices`, it does not end before the caller's transaction does.
     """
-    found = select(representation.c.record).where(_is(account, record), _lasts(now)).with_for_update(read=True)
+    mine = representation.c.account == account, representation.c.record == record, _lasts(now)
+    found = select(representation.c.record).where(*mine).with_for_update(read=True)
     return session.execute(found).one_or_none() is not None
 
 
@@ -130,17 +209,13 @@ def _standing(account: UUID, now: datetime) -> Select[Any]:
     return select(representation).where(representation.c.account == account, _lasts(now))
 
 
-def _is(account: UUID, record: str) -> Any:
-    return (representation.c.account == account) & (representation.c.record == record)
-
-
 def _lasts(now: datetime) -> Any:
     return or_(representation.c.ended.is_(None), representation.c.ended > now)
 
 
 def _opened(keys: SystemKeys, row: Any) -> Representation:
     said = json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.account, row.record)))
-    return Representation(row.account, row.record, said["label"], row.basis, row.created, row.ended)
+    return Representation(row.account, row.record, said["label"], row.basis, row.created, row.ended, row.consent)
 
 
 def _context(account: UUID, record: str) -> bytes:

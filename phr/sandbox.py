@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from auth import accounts, clients, terms
+from auth.accounts import Account
 from auth.sandbox import people as picked
 from auth.sandbox.provider import FC, PSC, Client, SandboxProvider
 from auth.server import AuthServer
 from fhir.tables import record
-from phr import imports, records, representation
+from phr import imports, mandates, records
 from phr.access.installation import Installation
 from phr.core.database import compile_query
 from phr.core.identifiers import INS_NIR_TEST
@@ -57,7 +58,7 @@ async def load(installation: Installation, server: AuthServer, now: datetime) ->
             found = await records.find(session, installation, f"urn:oid:{INS_NIR_TEST}", person.ins)
         if found is not None:
             await run_in_threadpool(_enroll, server, person, found, installation.settings.terms_version, now)
-    await run_in_threadpool(_represent, server, now)
+    await _represent(installation, server, now)
     await run_in_threadpool(_register, server, now)
     return len(demo.people)
 
@@ -86,23 +87,31 @@ def _enroll(server: AuthServer, person: Person, found: str, terms_version: str, 
                 email=person.email,
                 record=found,
                 now=now,
+                born=_born(person),
             )
             terms.accepted(session, server.keys, account, terms_version, now)
 
 
-def _represent(server: AuthServer, now: datetime) -> None:
+def _born(person: Person) -> str:
+    resources = (entry["resource"] for entry in person.transaction["entry"])
+    return next(str(one["birthDate"]) for one in resources if one["resourceType"] == "Patient")
+
+
+async def _represent(installation: Installation, server: AuthServer, now: datetime) -> None:
     """The parents of the demo world act for their children, until they are of age."""
     today = now.date()
     lina, ines = people.lina(today), people.ines(today)
     families = ((people.claire(today), lina), (people.nicolas(today), lina), (people.karim(today), ines))
-    with Session(server.engine) as session, session.begin():
-        for parent, child in families:
-            acting, _ = accounts.lookup(session, server.keys, parent.login)
-            own, _ = accounts.lookup(session, server.keys, child.login)
-            if acting is not None and own is not None and own.record is not None:
-                until = representation.majority(child.birth)
-                label, basis = child.given[0], representation.PARENT
-                representation.add(session, server.keys, acting.id, own.record, label, basis, now, until)
+    visit = imports.visit_of(installation, mandates.SELF, now)
+    for parent, child in families:
+        acting, own = await run_in_threadpool(_accounts, server, parent.login, child.login)
+        if acting is not None and own is not None and own.record is not None:
+            await mandates.represent(visit, own.record, acting.id, child.given[0])
+
+
+def _accounts(server: AuthServer, *logins: str) -> list[Account | None]:
+    with Session(server.engine) as session:
+        return [accounts.lookup(session, server.keys, login)[0] for login in logins]
 
 
 def _register(server: AuthServer, now: datetime) -> None:

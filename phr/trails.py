@@ -1,71 +1,32 @@
-"""What is answered without stored resources: the citizen's journal as AuditEvents, and looking a person up by INS."""
+"""What is answered without stored resources: the journal as AuditEvents, and looking a person up by INS."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fhir import dates, paging, query
-from fhir.lens import Statement
+from fhir.criterion import split
 from fhir.outcome import outcome
 from fhir.parameters import KINDS, Kind
-from fhir.predicate import IdIn
 from fhir.record import bucket_of
-from fhir.search import all_of
-from fhir.view import View
 from phr import records
-from phr.access.audit import Act, acts_of, audit_event, opened, shown
+from phr.access.audit import audit_event
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, Depositor, Operator, Professional, identity
+from phr.access.reader import Depositor, Operator, Professional, identity
 from phr.access.scope import READ, SEARCH
 from phr.access.visit import Deed, Visit
-from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, malformed
+from phr.core.errors import DomainError, Issue, Reason, absent, malformed
+from phr.journal_reading import EVER, LAST, Trail, Wanted, admitted, not_admitted, record_of
+from phr.journal_words import preferred
 from phr.reading import page_size, refuse, require
 
 Json = dict[str, Any]
 Pairs = Sequence[tuple[str, str]]
 
 KIND = "AuditEvent"
-EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2400, 1, 1, tzinfo=UTC))
-LAST = 2**62
-_MOST = 1_000_000
-_AT_ONCE = 200
-
-
-def _own_record(visit: Visit) -> str:
-    if not isinstance(visit.reader, Citizen):
-        raise forbidden("The journal is the person's to read.")
-    return visit.reader.record
-
-
-async def _acts(
-    deed: Deed, record: str, window: tuple[datetime, datetime], before: int, only: tuple[UUID, ...], limit: int
-) -> list[Act]:
-    """The next entries the reader may see: a page is as long whatever stands hidden between.
-
-    Each is judged by what the reader's lens shows of the resources it names.
-    """
-    bucket, keys = bucket_of(record) or 0, deed.view.keyring.of(record)
-    acts: list[Act] = []
-    while len(acts) < limit:
-        rows = await deed.fetch(acts_of(bucket, record, *window, before, only, _AT_ONCE))
-        found = [opened(keys, row) for row in rows]
-        visible = await _visible(deed, deed.unscoped(), {name for act in found for name in act.resources})
-        acts += [act for act in (shown(act, visible) for act in found) if act is not None]
-        if len(found) < _AT_ONCE:
-            break
-        before = found[-1].seq
-    return acts[:limit]
-
-
-async def _visible(deed: Deed, view: View, named: set[str]) -> frozenset[str]:
-    ids = frozenset(name.partition("/")[2] for name in named)
-    seen: set[str] = set()
-    for lens in (view.inside, view.commons):
-        statement: Statement = all_of(lens, IdIn(ids), _MOST, gone=True)
-        seen |= {f"{row['kind']}/{row['id']}" for row in await deed.fetch(statement)}
-    return frozenset(seen)
+_FACETS = ("action", "agent", "agent:identifier", "entity", "group", "outcome")
 
 
 def _understood(visit: Visit, pairs: Pairs, base: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -76,11 +37,34 @@ def _understood(visit: Visit, pairs: Pairs, base: str) -> tuple[list[tuple[str, 
             continue
         if name == "date" and dates.asked(value, visit.now)[0] == "ne":
             ignored.append((name, "the journal is read over one period"))
-        elif name in ("date", "_id", "_count") or query.record_asked(kind, [(name, value)], base):
+        elif name == "entity" and not all(_reference(one, base) for one in split(value, ",")):
+            ignored.append((name, "what an entry names is searched by Type/id"))
+        elif name in ("date", "lang", "_id", "_count", *_FACETS) or query.record_asked(kind, [(name, value)], base):
             used.append((name, value))
         else:
             ignored.append((name, f"not a search parameter of {KIND} here"))
     return used, ignored
+
+
+def _reference(value: str, base: str) -> str | None:
+    """`Type/id`, or the id alone, of a reference to this server; None when it is neither."""
+    name = value.removeprefix(f"{base}/")
+    kind, _, identifier = name.rpartition("/")
+    return name if bucket_of(identifier) is not None and (not kind or kind in KINDS) else None
+
+
+def _wanted(visit: Visit, used: Pairs, base: str) -> Wanted:
+    asked = [(name.partition(":")[0], split(value, ",")) for name, value in used if name in _FACETS]
+    listed = [
+        (name, frozenset(_reference(one, base) or one if name in ("agent", "entity") else _code(one) for one in values))
+        for name, values in asked
+    ]
+    return Wanted(*_window(visit, used), _only([value for name, value in used if name == "_id"]), tuple(listed))
+
+
+def _code(value: str) -> str:
+    """The code of a token: these systems are ours, or of one value set."""
+    return value.rpartition("|")[2]
 
 
 def _window(visit: Visit, pairs: Pairs) -> tuple[datetime, datetime]:
@@ -100,31 +84,51 @@ def _window(visit: Visit, pairs: Pairs) -> tuple[datetime, datetime]:
     return since, until
 
 
-async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False) -> Json:
-    """`AuditEvent?patient=&date=&_id=&_count=`: the citizen's own journal, newest first. Reading it is journaled."""
+async def search(visit: Visit, pairs: Pairs, base: str, *, strict: bool = False, accepted: str | None = None) -> Json:
+    """`AuditEvent?patient=&date=&group=&agent=&action=&outcome=&entity=&_id=&_count=&lang=`, newest first.
+
+    `accepted`: Accept-Language. Reading the journal is journaled. Raises FORBIDDEN.
+    """
     kind = KINDS[KIND]
     require(visit, SEARCH, kind)
-    record = _own_record(visit)
+    record = record_of(visit)
     key, who = visit.installation.system_keys.get("cursor"), identity(visit.reader)
     before = LAST
     cursor = dict(pairs).get("_cursor")
     if cursor is not None:
         continued = paging.read(key, who, KIND, cursor)
-        pairs, before = continued.pairs, continued.after[0]
-    asked = query.record_asked(kind, pairs, base)
+        pairs, before = continued.pairs, int(continued.after[0])
+    # Who acted, or what was touched, does not say whose journal it is.
+    asked = query.record_asked(kind, [pair for pair in pairs if pair[0] not in _FACETS], base)
     used, ignored = _understood(visit, pairs, base)
     if strict:
         refuse(ignored)
-    if asked is not None and (asked.identifier is not None or asked.patient != record):
-        return _bundle(base, [], None, used, ignored)
+    about_another = asked is not None and (asked.identifier is not None or asked.patient != record)
     limit = page_size(dict(pairs).get("_count"))
-    only = _only([value for name, value in pairs if name == "_id"])
+    wanted = _wanted(visit, used, base)
     async with visit.act(record, SEARCH, Tag.JOURNAL, KIND) as deed:
-        acts = await _acts(deed, record, _window(visit, pairs), before, only, limit + 1)
-    more = None
-    if len(acts) > limit:
-        more = paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (acts[limit - 1].seq,)))
-    return _bundle(base, [audit_event(act, record) for act in acts[:limit]], more, used, ignored)
+        trail = admitted(deed)
+        events, below = [], None
+        if trail is not None and not about_another:
+            acts, below = await trail.page(deed.session, wanted, before, limit)
+            events = await _told(deed, trail, acts, _language(pairs, accepted))
+    if trail is None:
+        raise not_admitted()
+    more = None if below is None else paging.issue(key, who, KIND, paging.Cursor(tuple(pairs), (_fixed(below),)))
+    return _bundle(base, events, more, used, ignored)
+
+
+def _language(pairs: Pairs, accepted: str | None) -> str:
+    return preferred(dict(pairs).get("lang"), accepted)
+
+
+def _fixed(below: int) -> str:
+    """A place in the journal, always as long: the length of a sealed link would tell how much it holds."""
+    return f"{below:020d}"
+
+
+async def _told(deed: Deed, trail: Trail, acts: Sequence[Any], language: str) -> list[Json]:
+    return [audit_event(act, trail.record, more) for act, more, _ in await trail.tell(deed.session, acts, language)]
 
 
 def _only(values: list[str]) -> tuple[UUID, ...]:
@@ -150,12 +154,12 @@ def _bundle(base: str, events: list[Json], more: str | None, used: Pairs, ignore
     entries: list[Json] = [
         {"fullUrl": f"{base}/{KIND}/{e['id']}", "resource": e, "search": {"mode": "match"}} for e in events
     ]
-    entries += _told(ignored)
+    entries += _ignored(ignored)
     found: Json = {"resourceType": "Bundle", "type": "searchset", "link": links}
     return {**found, "entry": entries} if entries else found
 
 
-def _told(ignored: Pairs) -> list[Json]:
+def _ignored(ignored: Pairs) -> list[Json]:
     """The outcome entry of a search that was not understood whole."""
     if not ignored:
         return []
@@ -163,15 +167,21 @@ def _told(ignored: Pairs) -> list[Json]:
     return [{"resource": outcome(issues), "search": {"mode": "outcome"}}]
 
 
-async def read(visit: Visit, identifier: str) -> Json:
-    """One entry of the citizen's own journal, as an AuditEvent. Raises ABSENT."""
+async def read(visit: Visit, identifier: str, pairs: Pairs = (), *, accepted: str | None = None) -> Json:
+    """One entry of the journal, as an AuditEvent. Raises ABSENT, FORBIDDEN."""
     require(visit, READ, KINDS[KIND])
-    record = _own_record(visit)
+    record = record_of(visit)
     async with visit.act(record, READ, Tag.JOURNAL, f"{KIND}/{identifier}") as deed:
-        acts = await _acts(deed, record, EVER, LAST, (_uuid(identifier),), 1)
-    if not acts:
+        trail = admitted(deed)
+        found: list[Json] = []
+        if trail is not None:
+            acts, _ = await trail.page(deed.session, Wanted(only=(_uuid(identifier),)), LAST, 1)
+            found = await _told(deed, trail, acts, _language(pairs, accepted))
+    if trail is None:
+        raise not_admitted()
+    if not found:
         raise absent()
-    return audit_event(acts[0], record)
+    return found[0]
 
 
 def looks_up(visit: Visit, kind: Kind, pairs: Pairs) -> bool:
@@ -203,7 +213,7 @@ async def lookup_bundle(visit: Visit, pairs: Pairs, base: str, *, strict: bool =
         found = None
     bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": 0 if found is None else 1}
     bundle["link"] = [{"relation": "self", "url": f"{base}/Patient"}]
-    entries: list[Json] = _told(ignored)
+    entries: list[Json] = _ignored(ignored)
     if found is not None:
         entry = {"fullUrl": f"{base}/Patient/{found['id']}", "resource": found, "search": {"mode": "match"}}
         entries.insert(0, entry)

@@ -7,7 +7,7 @@ identity is not validated (provisional or recovered, FR Core identity reliabilit
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, SmallInteger, Table, Uuid, bindparam, delete, select
+from sqlalchemy import Column, Index, SmallInteger, Table, Uuid, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from auth.traits import Traits
@@ -25,6 +25,7 @@ trait_lookup = Table(
     Column("record", ID, primary_key=True),
 )
 """A keyed hash of a person's strict identity traits, and the records that have them: none, one, or too many."""
+Index("trait_lookup_record_idx", trait_lookup.c.bucket, trait_lookup.c.record)
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from fhir.parameters import KINDS, Kind
 from fhir.predicate import And, KindIn
 from fhir.search import all_of
 from fhir.stored import Stored
-from phr import documents, links, submission, writing
+from phr import documents, links, rights, submission, writing
 from phr.access.journal import Tag
 from phr.access.reader import Person, System
 from phr.access.right import JOURNAL_ONLY, may_create
@@ -369,7 +369,8 @@ async def transact(
         obey(may_create(visit.reader, opening.kind))
     try:
         home = await transaction.home() if opening is None else None
-        async with visit.act(home, CREATE, tag, "Bundle") as deed:
+        deciding = any(entry.kind is rights.CONSENT for entry in entries)
+        async with visit.act(home, CREATE, tag, "Bundle", deciding=deciding) as deed:
             if opening is not None:
                 with within(opening.kind, opening.where):
                     opened = await open_for(deed, transaction.bodies[opening.n])

@@ -18,15 +18,15 @@ from fhir.predicate import And, IdIn, KindIn
 from fhir.search import all_of, one_of
 from fhir.store import Draft
 from fhir.stored import Keyring, Stored
-from phr import documents
+from phr import documents, rights
 from phr.access.journal import Tag
 from phr.access.reader import Person
-from phr.access.right import may_create, may_delete
+from phr.access.right import may_act_for, may_create, may_delete
 from phr.access.scope import CREATE, DELETE, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit, asked_of
 from phr.blobs import Content
 from phr.core.database import compile_query
-from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
+from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid, malformed
 from phr.plan import GOVERNING, Item, Plan, judge, obey
 from phr.reading import Pairs, asked_home, home_of, require
 from phr.records import find, open_for
@@ -120,7 +120,7 @@ async def create(
     elif isinstance(visit.reader, Person):
         record = visit.reader.record
     try:
-        async with visit.act(record, CREATE, tag, asked_of((kind.name,))) as deed:
+        async with visit.act(record, CREATE, tag, asked_of((kind.name,)), deciding=kind is rights.CONSENT) as deed:
             if unless:
                 found = await matching(deed, kind, unless, base)
                 if found is not None:
@@ -205,9 +205,9 @@ async def update(visit: Visit, kind: Kind, identifier: str, body: Json, base: st
     require(visit, UPDATE, kind)
     if body.get("id") != identifier:
         raise malformed("The id in the body is not the one in the address.", f"{kind.name}.id")
-    home = await home_of(visit, kind, identifier)
+    home, asked = await home_of(visit, kind, identifier), asked_of((kind.name, identifier))
     try:
-        async with visit.act(home, UPDATE, Tag.UPDATE, asked_of((kind.name, identifier))) as deed:
+        async with visit.act(home, UPDATE, Tag.UPDATE, asked, deciding=kind is rights.CONSENT) as deed:
             target = await locked(deed, UPDATE, kind, identifier)
             if target is None:
                 raise _not_ours()
@@ -224,8 +224,8 @@ async def patched(
     require(visit, UPDATE, kind)
     if kind.name in NO_BODY_PATCH:
         raise DomainError(Reason.METHOD, Issue("not-supported", "A Binary is replaced, not patched."))
-    home = await home_of(visit, kind, identifier)
-    async with visit.act(home, UPDATE, Tag.UPDATE, asked_of((kind.name, identifier))) as deed:
+    home, asked = await home_of(visit, kind, identifier), asked_of((kind.name, identifier))
+    async with visit.act(home, UPDATE, Tag.UPDATE, asked, deciding=kind is rights.CONSENT) as deed:
         return await patch_in(deed, kind, identifier, operations, base, if_match)
 
 
@@ -246,8 +246,8 @@ async def patch_in(
 async def delete(visit: Visit, kind: Kind, identifier: str, if_match: str | None = None) -> int:
     """Delete by id; the past stays in history. Returns the version of the deletion. Raises ABSENT, FORBIDDEN."""
     require(visit, DELETE, kind)
-    home = await home_of(visit, kind, identifier)
-    async with visit.act(home, DELETE, Tag.DELETE, asked_of((kind.name, identifier))) as deed:
+    home, asked = await home_of(visit, kind, identifier), asked_of((kind.name, identifier))
+    async with visit.act(home, DELETE, Tag.DELETE, asked) as deed:
         target = await locked(deed, DELETE, kind, identifier)
         if target is None:
             raise absent()
@@ -258,6 +258,9 @@ async def delete(visit: Visit, kind: Kind, identifier: str, if_match: str | None
 async def bury(deed: Deed, kind: Kind, found: Stored, mine: bool) -> int:
     """Carry a deletion out, inside a transaction. Deleting twice is deleting once (FHIR R4 §3.1.0.7)."""
     obey(may_delete(deed.visit.reader, kind, mine=mine))
+    obey(may_act_for(deed.decision.powers, kind))
+    if kind is rights.CONSENT and not found.gone and rights.is_right(found.json(deed.view.keyring)):
+        raise forbidden("A right is ended (status inactive), never deleted.")
     deed.touched.append(f"{kind.name}/{found.id}")
     if found.gone:
         return found.version

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -11,6 +11,13 @@ import httpx
 
 from auth.claims import Claims
 from auth.rfc9068 import mint
+from phr import rights
+from phr.access.consent import PROFESSIONALS, Actor, Terms
+from phr.access.journal import Tag
+from phr.access.provision import Right
+from phr.access.reader import System
+from phr.access.scope import CREATE
+from phr.access.visit import Visit
 from phr.app import Parts, assemble, create_app
 from phr.core.identifiers import INS_NIR_TEST, ins_key
 from phr.core.settings import Settings
@@ -44,7 +51,7 @@ class House:
 
     def claims(self, kind: str, client: str, scopes: Sequence[str], record: str | None = None, **more: Any) -> Claims:
         """Claims valid for ten minutes."""
-        expires = datetime.now(UTC) + timedelta(minutes=10)
+        expires = self.now() + timedelta(minutes=10)
         subject = client if record is None else account_of(record)
         values = {"subject": more.get("subject", subject), "jti": more.get("jti", str(uuid4()))}
         return Claims(client, kind, record=record, scopes=tuple(scopes), grant=None, expires=expires, **values)
@@ -52,7 +59,7 @@ class House:
     def token(self, claims: Claims) -> str:
         """A token the server signs as it signs its own."""
         server = self.parts.server
-        return mint(self.settings.issuer, server.signing, server.subjects, claims, claims.client, datetime.now(UTC))
+        return mint(self.settings.issuer, server.signing, server.subjects, claims, claims.client, self.now())
 
     def citizen(self, record: str, scopes: Sequence[str] = ALL, client: str = "app") -> "Caller":
         """An app of the person whose record this is."""
@@ -65,6 +72,32 @@ class House:
     def operator(self, client: str = "operator", scopes: Sequence[str] = ("system/*.cruds",)) -> "Caller":
         """The operator's software."""
         return self.caller(self.claims("operator", client, scopes))
+
+    async def lend(self, record: str, terms: Terms) -> str:
+        """Write a right into a record, as its operation would; the id of its Consent."""
+        visit = Visit(self.parts.installation, System("tests"), (), (), self.now())
+        async with visit.act(record, CREATE, Tag.SHARE, "Consent", deciding=True) as deed:
+            return (await rights.write(deed, terms)).id
+
+    async def end(self, record: str, *consents: str) -> None:
+        """End rights, as their operations would."""
+        visit = Visit(self.parts.installation, System("tests"), (), (), self.now())
+        async with visit.act(record, CREATE, Tag.SHARE, "Consent", deciding=True) as deed:
+            await rights.end(deed, consents, "ended")
+
+    def now(self) -> datetime:
+        """The hour of the installation, which a test may move (`parts.server.clock`)."""
+        return self.parts.server.clock()
+
+    async def represent(self, record: str, account: str, *powers: str) -> str:
+        """Let an account act for a person: as a parent, or as a caregiver with these powers."""
+        right = Right.CAREGIVER if powers else Right.LEGAL_REPRESENTATIVE
+        return await self.lend(record, Terms(right, Actor.account(account), powers=powers))
+
+    async def relate(self, record: str, professional: str, **more: Any) -> str:
+        """Open a care relation for a professional's national id."""
+        terms = Terms(Right.CARE_RELATION, Actor(PROFESSIONALS, professional), purpose="treating", **more)
+        return await self.lend(record, terms)
 
     def caller(self, claims: Claims) -> "Caller":
         """Whoever these claims are."""

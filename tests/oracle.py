@@ -3,20 +3,36 @@
 A reader: {"is": citizen | delegate | professional | depositor | operator | system, "name": who signs,
 "record": the person's own, the one a delegate represents the person of, or the one a professional's software opened}.
 A resource: {"record": id or None for the commons, "type": …, "author": who signed it, "labels": a set of codes,
-"codes": what it is searched by, a set of (parameter, system or "", code)}.
+"codes": what it is searched by, a set of (parameter, system or "", code)}; perhaps "id", "until": when what awaits its
+announcement shows by itself; "content of": (system, code), for a Binary, the document type or the resource type.
+A right: {"right": …, "about": a name or None, "permits": bool, "since": …, "until": … or None, "purpose": …, and what
+it is narrowed to, or masks: "types", "codes" (system, code), "ids"; "powers": a caregiver's}.
+A matrix: profession (table, code) to {"every": bool, "documents": {(system, code)}, "types": {…}}.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 Reader = dict[str, Any]
 Resource = dict[str, Any]
+Right = dict[str, Any]
+Matrix = dict[tuple[str, str], dict[str, Any]]
+SHOWING = ("care-relation", "emergency", "code-lease", "treating-physician", "administrator")
+RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 ASKABLE = ("category", "identifier", "status", "_tag", "type")
 """The parameters that a scope's query may use, among those the tests do."""
 
 
 def sees(
-    reader: Reader, scopes: list[str], verb: str, resource: Resource, closed: datetime | None, now: datetime
+    reader: Reader,
+    scopes: list[str],
+    verb: str,
+    resource: Resource,
+    closed: datetime | None,
+    now: datetime,
+    rights: Sequence[Right] = (),
+    matrix: Matrix | None = None,
 ) -> bool:
     """Whether the reader may learn that the resource exists; `closed`: when its record was closed, if it was."""
     # Scopes only narrow.
@@ -29,19 +45,125 @@ def sees(
     # A closed record shows nothing to anybody.
     if closed is not None and closed <= now:
         return False
+    running = [one for one in rights if one["since"] <= now and (one["until"] is None or now < one["until"])]
     # The citizen sees their own record, except what awaits its announcement.
     if reader["is"] == "citizen":
-        return bool(reader["record"] == resource["record"]) and "INVISIBLE_PATIENT" not in resource["labels"]
-    # Who represents the person sees what the person does, except what is kept from them.
+        return bool(reader["record"] == resource["record"]) and not _awaits(resource, now)
+    # Who acts for the person sees what the person does, except what is kept from them.
     if reader["is"] == "delegate":
-        kept = {"INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"} & resource["labels"]
-        return bool(reader["record"] == resource["record"]) and not kept
+        return reader["record"] == resource["record"] and _shown_to_delegate(reader, resource, running, now)
     # A professional sees what they deposited, in any record, whoever of their software or assistants wrote it.
     # Software that deposits sees what it deposited, whatever its labels, and nothing else; an import likewise.
-    if reader["is"] in ("professional", "depositor", "system"):
-        return bool(reader["name"] == resource["author"])
+    if reader["is"] in ("professional", "depositor", "system") and reader["name"] == resource["author"]:
+        return True
+    if reader["is"] == "professional":
+        return any(_shows(one, reader, resource, running, matrix or {}) for one in running)
     # The operator never sees inside a record. Nor does anybody else.
     return False
+
+
+def _awaits(resource: Resource, now: datetime) -> bool:
+    # Told in person first; or by itself once its time has come.
+    until = resource.get("until")
+    return "INVISIBLE_PATIENT" in resource["labels"] and (until is None or now < until)
+
+
+def _shown_to_delegate(reader: Reader, resource: Resource, running: list[Right], now: datetime) -> bool:
+    mandates = [r for r in running if r["right"] in ("caregiver", "legal-representative") and _about(r, reader)]
+    # Nobody acts for a person without a mandate; two that conflict are none.
+    if len(mandates) != 1 or not mandates[0]["permits"]:
+        return False
+    mandate = mandates[0]
+    # Neither what awaits its announcement, nor what is kept from representatives.
+    if _awaits(resource, now) or "INVISIBLE_REPRESENTANTS_LEGAUX" in resource["labels"]:
+        return False
+    # A legal representative stands in the person's place.
+    if mandate["right"] == "legal-representative":
+        return True
+    # A caregiver sees their own mandate. Who else may see is no business of theirs.
+    if resource.get("id") == mandate["id"]:
+        return True
+    # A caregiver who may consult sees the rest; one who may not, what they wrote.
+    if "consult" in mandate["powers"]:
+        return bool(resource["type"] != "Consent")
+    return bool(resource["author"] == reader["name"])
+
+
+def _about(right: Right, reader: Reader) -> bool:
+    return right["about"] is not None and right["about"] == reader["name"]
+
+
+def _shows(right: Right, reader: Reader, resource: Resource, running: list[Right], matrix: Matrix) -> bool:
+    """Whether this right, of this professional, shows the resource."""
+    kind = right["right"]
+    if kind not in SHOWING or not _about(right, reader) or not right["permits"]:
+        return False
+    # A block of the professional, or of their structure, ends all but the emergency. So does any right refused to them.
+    me = [reader["name"], *([reader["structure"]] if reader.get("structure") else [])]
+    blocked = any(r["about"] in me and (r["right"] == "block" or not r["permits"]) for r in running)
+    if blocked and kind != "emergency":
+        return False
+    # An emergency is what the person made of it.
+    if kind == "emergency" and _prefers(running, right["purpose"]) is False:
+        return False
+    # Only a physician is a treating physician.
+    if kind == "treating-physician" and reader["profession"] != ("TRE_G15", "10"):
+        return False
+    # Who holds a right sees the right itself.
+    if resource.get("id") == right["id"]:
+        return True
+    # What the profession is not entitled to is not seen, whoever lends it.
+    if not _entitled(reader, resource, matrix):
+        return False
+    # What the right is narrowed to; and always whom it is about.
+    if not _chosen(right, resource) and resource["type"] != "Patient":
+        return False
+    # The treating physician and the administrator see what is masked; an emergency if the person said so.
+    if kind in ("treating-physician", "administrator") or (kind == "emergency" and _prefers(running, "MASKED")):
+        return True
+    masks = [r for r in running if r["right"] == "mask"]
+    return "MASQUE_PS" not in resource["labels"] and not any(_chosen(r, resource) for r in masks)
+
+
+def _prefers(running: list[Right], purpose: str) -> bool | None:
+    said = [r["permits"] for r in running if r["right"] == "preference" and r["purpose"] == purpose]
+    return None if not said else all(said)
+
+
+def _entitled(reader: Reader, resource: Resource, matrix: Matrix) -> bool:
+    line = matrix.get(reader["profession"])
+    if line is None:
+        return False
+    if resource["type"] == "Binary":
+        content = resource.get("content of")
+        # What is the content of nothing yet is nobody's to see; else it goes with what it is the content of.
+        if content is None:
+            return False
+        if content[0] == RESOURCE_TYPES:
+            return content[1] in line["types"]
+        return (content not in line["documents"]) if line["every"] else (content in line["documents"])
+    if resource["type"] == "DocumentReference":
+        listed = bool(_codes_of(resource, "type") & line["documents"])
+        return not listed if line["every"] else listed
+    return resource["type"] in line["types"]
+
+
+def _chosen(right: Right, resource: Resource) -> bool:
+    if not (right["types"] or right["codes"] or right["ids"]):
+        return True
+    if resource["type"] in right["types"] or resource.get("id") in right["ids"]:
+        return True
+    # The content of a document goes with its type; that of another resource with that resource.
+    content = resource.get("content of")
+    if resource["type"] == "Binary" and right["types"] & {"DocumentReference", "Binary"}:
+        return True
+    if content is not None and (content in right["codes"] or content in {(RESOURCE_TYPES, t) for t in right["types"]}):
+        return True
+    return bool((_codes_of(resource, "type") | _codes_of(resource, "category")) & right["codes"])
+
+
+def _codes_of(resource: Resource, name: str) -> set[tuple[str, str]]:
+    return {(system, code) for parameter, system, code in resource.get("codes", set()) if parameter == name}
 
 
 def scoped(

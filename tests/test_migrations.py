@@ -12,10 +12,14 @@ from sqlalchemy.pool import NullPool
 import auth.tables
 import fhir.tables
 import phr.access.journal
+import phr.access.register
 import phr.core.keys
 import phr.core.outbox
 import phr.imports
+import phr.inbox
+import phr.lifecycle
 import phr.representation
+import phr.sharing
 import phr.traits
 from phr.core.database import metadata, psycopg_url
 from phr.schema import migrate
@@ -24,14 +28,18 @@ MODELS = (
     auth.tables,
     fhir.tables,
     phr.access.journal,
+    phr.access.register,
     phr.core.keys,
     phr.core.outbox,
     phr.imports,
+    phr.inbox,
+    phr.lifecycle,
     phr.representation,
+    phr.sharing,
     phr.traits,
 )
 VERSIONS = Path(__file__).parent.parent / "migrations" / "versions"
-GROWING = ("record", "resource", "history", "blob", "blob_chunk", "journal", "journal_head")
+GROWING = ("record", "resource", "history", "blob", "blob_chunk", "journal", "journal_head", "provision")
 
 
 def test_the_migrated_schema_is_that_of_the_models(empty_database_url: str) -> None:

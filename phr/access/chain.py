@@ -1,14 +1,16 @@
 """Verifying the journal: every chain recomputed from its first entry to its head, every seal opened.
 
-The rule: an entry altered, missing, reordered or cut off is found; what is found is named by chain and number only.
+The rule: an entry altered, missing, reordered or cut off is found; what is found is named by chain and number only. The
+chain of a destroyed record ends in a head that this installation alone can make.
 """
 
+import hmac
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, select, tuple_
+from sqlalchemy import BigInteger, Integer, LargeBinary, SmallInteger, bindparam, select, tuple_, update
 
 from fhir.record import RecordKeys, bucket_of
 from fhir.tables import ID, record
@@ -54,6 +56,14 @@ _HEADLESS = compile_query(
     .where(journal_head.c.chain.is_(None))
     .limit(_PAGE)
 )
+_head = (journal_head.c.bucket == _own[0], journal_head.c.chain == _own[1])
+_LAST = compile_query(select(journal_head.c.seq).where(*_head).with_for_update())
+_END = compile_query(update(journal_head).where(*_head).values(digest=bindparam("digest", type_=LargeBinary())))
+_DESTROYED = compile_query(
+    select(journal_head.c.seq, journal_head.c.digest)
+    .join_from(record, journal_head, (journal_head.c.bucket == record.c.bucket) & (journal_head.c.chain == record.c.id))
+    .where(*_head, record.c.erased.is_not(None))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +77,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """One chain gone through: how many entries, and the first thing wrong with it."""
+    """One chain gone through: how many entries, and the first thing wrong with it; or its record is destroyed."""
 
     entries: int
     finding: Finding | None
+    destroyed: bool = False
 
 
 async def verify(installation: Installation) -> AsyncIterator[Verified]:
@@ -82,8 +93,33 @@ async def verify(installation: Installation) -> AsyncIterator[Verified]:
         at: tuple[int, str] = (-1, "")
         while heads := await session.fetch(_HEADS, {"bucket": at[0], "chain": at[1]}):
             for head in heads:
-                yield await _verify_chain(session, installation, head)
+                found = await _verify_chain(session, installation, head)
+                if found.finding is not None:
+                    found = await _destroyed(session, installation, head["bucket"], head["chain"]) or found
+                yield found
             at = (heads[-1]["bucket"], heads[-1]["chain"])
+
+
+async def end(session: Session, installation: Installation, name: str) -> None:
+    """Close the chain of a record being destroyed: its head says, under a key of the installation's, where it ended."""
+    place = {"bucket": bucket_of(name), "chain": name}
+    row = await session.one(_LAST, place)
+    if row is not None:
+        await session.fetch(_END, {**place, "digest": _end_of(installation, name, row["seq"])})
+
+
+def _end_of(installation: Installation, name: str, last: int) -> bytes:
+    return hmac.digest(installation.commons.chaining, f"destroyed|{name}|{last}".encode(), "sha256")
+
+
+async def _destroyed(session: Session, installation: Installation, bucket: int, chain: str) -> Verified | None:
+    """What there is to say of a destroyed record's chain; None when the record is not destroyed."""
+    row = await session.one(_DESTROYED, {"bucket": bucket, "chain": chain})
+    if row is None:
+        return None
+    if hmac.compare_digest(row["digest"], _end_of(installation, chain, row["seq"])):
+        return Verified(0, None, destroyed=True)
+    return Verified(0, Finding(chain, 0, "the record is said to be destroyed, and was not"))
 
 
 async def _keys_of(session: Session, installation: Installation, bucket: int, chain: str) -> RecordKeys | None:

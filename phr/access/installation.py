@@ -1,9 +1,14 @@
 """What one running process holds: the database, the keys, the settings. No state of a request, ever."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from fhir.predicate import Predicate
 from fhir.record import COMMONS, RecordKeys
+from phr.access import matrix
+from phr.access.matrix import Matrix
+from phr.access.provision import Provision
 from phr.core.database import Database
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import Settings
@@ -15,12 +20,16 @@ MOST_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OpenedRecord:
-    """A record whose key was opened: its keys, and the rights version they were opened under."""
+    """A record whose key was opened: its keys, and the rights version they were opened under.
+
+    `known`: what each reader who asked holds there, under that version: the provisions, and what they are entitled to.
+    """
 
     keys: RecordKeys
     rights: int
     closed: datetime | None
     until: datetime
+    known: dict[Hashable, tuple[tuple[Provision, ...], Predicate]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -32,12 +41,14 @@ class Installation:
     keks: KeyEncryptionKeys
     system_keys: SystemKeys
     commons: RecordKeys
+    matrix: Matrix
     _opened: dict[str, OpenedRecord] = field(default_factory=dict)
 
     @classmethod
     def make(cls, settings: Settings, database: Database, keks: KeyEncryptionKeys, keys: SystemKeys) -> "Installation":
         """Assemble a process."""
-        return cls(settings, database, keks, keys, RecordKeys.derive(COMMONS, keys.get("commons")))
+        commons = RecordKeys.derive(COMMONS, keys.get("commons"))
+        return cls(settings, database, keks, keys, commons, matrix.load(settings.access_matrix or matrix.FILE))
 
     def remembered(self, record: str, now: datetime) -> OpenedRecord | None:
         """The record's keys if opened within the last minute. The reading statement re-checks `rights`."""

@@ -61,6 +61,12 @@ class Tag(StrEnum):
     TRANSACTION = "transaction"
     IMPORT = "import"
     JOURNAL = "journal"
+    ACCESS = "access"
+    REDEEM = "redeem"
+    SHARE = "share"
+    DELEGATE = "delegate"
+    APPLICATION = "application"
+    CLOSE = "close"
 
 
 journal = Table(
@@ -113,7 +119,9 @@ class Note:
     """What the entry says, sealed: who asked, under which rule, and what exactly.
 
     `actors`: the professional, then the assistant if one acted; or who represents the person. Of the person
-    themself, and of software alone, `reader` and `client` say enough.
+    themself, and of software alone, `reader` and `client` say enough. `under`: the Consent the access rests on;
+    `confidential`: kept from the person's representatives; `refused`: the coded reason when it was not done; `motive`:
+    why, in the words of who asked.
     """
 
     reader: str
@@ -121,6 +129,10 @@ class Note:
     because: str
     asked: str
     actors: tuple[Actor, ...] = ()
+    under: str = ""
+    confidential: bool = False
+    refused: str = ""
+    motive: str = ""
 
 
 def _actor(who: Professional) -> Actor:

@@ -79,6 +79,14 @@ def identity(reader: Reader) -> str:
             return f"client:{reader.client}"
 
 
+def names(reader: Reader) -> tuple[str, ...]:
+    """The names a right may be about this reader by: their own, then their structure's. Hashed before they are kept."""
+    own = identity(reader)
+    if isinstance(reader, Professional) and reader.identity.structure:
+        return own, f"structure:{reader.identity.structure}"
+    return (own,)
+
+
 def reader_of(claims: Claims) -> Reader:
     """The reader these claims make. Raises DomainError FORBIDDEN.
 

@@ -8,8 +8,8 @@ end. Neither gives a row without its entry.
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,24 +34,29 @@ from sqlalchemy import (
 from auth.scopes import Scope
 from auth.tables import client, revoked_token
 from fhir.lens import Binder, Lens, Statement
-from fhir.predicate import And, Everything, Predicate, equals_any
+from fhir.predicate import And, Everything, KindIn, Nothing, Predicate, Within, equals_any
 from fhir.record import COMMONS, RecordKeys, bucket_of
 from fhir.stored import Keyring
 from fhir.tables import ID, record
 from fhir.view import BLIND as BLIND_LENS
 from fhir.view import View
+from phr.access.decision import BLIND, Facts, Sight
 from phr.access.installation import Installation, OpenedRecord
 from phr.access.journal import Entry, Tag, chain_of_client, note_of, trail
-from phr.access.reader import Reader, identity
+from phr.access.provision import Provision
+from phr.access.reader import Professional, Reader, identity, names
+from phr.access.register import about, latest
 from phr.access.scope import narrowing
-from phr.access.sight import BLIND, Because, Facts, Sight, commons_sight, sight
-from phr.core.database import Session, Shapes, compile_query
+from phr.access.sight import commons_sight, sight
+from phr.core.database import Query, Session, Shapes, compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent
 from phr.core.vault import Wrapped
 
 log = logging.getLogger("carnet")
 _SHAPES = Shapes()
 _TRIES = 3
+WAITED = timedelta(minutes=1)
+"""How long a decision may have waited for its turn, or another server's clock be ahead of ours."""
 
 
 def _holding() -> Any:
@@ -80,6 +85,7 @@ def _gate(in_record: bool) -> CTE:
 _FACTS = select(record.c.rights, record.c.kek, record.c.wrapped, record.c.closed).where(_own())
 _FACTS_READ = compile_query(_FACTS)
 _FACTS_LOCKED = compile_query(_FACTS.with_for_update(read=True))
+_FACTS_DECIDING = compile_query(_FACTS.with_for_update())
 _TOKEN = compile_query(select(_holding().label("holding")))
 _TRAIL = compile_query(
     select(literal(1)).add_cte(
@@ -90,13 +96,17 @@ _TRAIL = compile_query(
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A reader at the door, with their scopes and the moment. `tokens`: what a revocation would name."""
+    """A reader at the door, with their scopes and the moment. `tokens`: what a revocation would name.
+
+    `confidential`: the whole visit is kept from the person's representatives (connexion secrète), and what it writes.
+    """
 
     installation: Installation
     reader: Reader
     scopes: tuple[Scope, ...]
     tokens: tuple[UUID, ...]
     now: datetime
+    confidential: bool = False
 
     def decide(self, opened: OpenedRecord | None, verb: str | None) -> tuple[View, Sight]:
         """The decision, as a view: the policy's predicate AND the scopes', and the keys of what it opened."""
@@ -116,9 +126,21 @@ class Visit:
         return Everything() if verb is None else narrowing(self.scopes, self.reader, verb, keys)
 
     def _facts(self, opened: OpenedRecord) -> Facts:
-        author = opened.keys.hashed(identity(self.reader))
+        author = self.author(opened.keys)
         name = opened.keys.record
-        return Facts(name, int(name[:3], 16), author, opened.rights, opened.closed)
+        provisions, entitled = opened.known.get(holder(self.reader), ((), Nothing()))
+        return Facts(name, int(name[:3], 16), author, opened.rights, opened.closed, provisions, entitled)
+
+    async def _know(self, session: Session, opened: OpenedRecord) -> None:
+        """Gather what the reader holds in this record, once for each version of its rights."""
+        if holder(self.reader) in opened.known:
+            return
+        hashed = opened.keys.hashed
+        found = await about(session, opened.keys.record, map(hashed, names(self.reader)), self.now)
+        reader = self.reader
+        matrix = self.installation.matrix
+        entitled = matrix.entitled(reader.identity, hashed) if isinstance(reader, Professional) else Nothing()
+        opened.known[holder(self.reader)] = found, entitled
 
     def author(self, keys: RecordKeys) -> UUID:
         """The reader's name as an author, in this record."""
@@ -131,29 +153,33 @@ class Visit:
             bound |= {"g_bucket": int(name[:3], 16), "g_record": name, "g_rights": opened.rights}
         return bound
 
-    def _entry(self, opened: OpenedRecord | None, tag: Tag, because: Because, asked: str) -> dict[str, object]:
-        note = note_of(self.reader, because.value, asked)
+    def _entry(
+        self, opened: OpenedRecord | None, tag: Tag, decision: Sight, asked: str, refused: str = "", motive: str = ""
+    ) -> dict[str, object]:
+        confidential = self.confidential or decision.confidential
+        note = note_of(self.reader, decision.because.value, asked)
+        note = replace(note, under=decision.under, confidential=confidential, refused=refused, motive=motive)
         if opened is not None:
             chain, keys = (int(opened.keys.record[:3], 16), opened.keys.record), opened.keys
         else:
             chain, keys = chain_of_client(self.reader.client), self.installation.commons
         return Entry(*chain, uuid4(), self.now, tag, note).values(keys)
 
-    async def _open(self, session: Session, name: str | None, *, lock: bool) -> OpenedRecord | None:
+    async def _open(self, session: Session, name: str | None, query: Query) -> OpenedRecord | None:
         """The record of this id, its key opened; None when there is none or it is closed."""
         bucket = bucket_of(name) if name is not None else None
         if name is None or bucket is None:
             return None
-        query = _FACTS_LOCKED if lock else _FACTS_READ
         row = await session.one(query, {"g_bucket": bucket, "g_record": name})
         if row is None or row["closed"] is not None:
             self.installation.forget(name)
             return None
         wrapped = Wrapped(row["kek"], row["wrapped"])
         known = self.installation.remembered(name, self.now)
-        if known is not None and known.rights == row["rights"]:
-            return known
-        return self.installation.open(name, wrapped, row["rights"], row["closed"], self.now)
+        if known is None or known.rights != row["rights"]:
+            known = self.installation.open(name, wrapped, row["rights"], row["closed"], self.now)
+        await self._know(session, known)
+        return known
 
     async def _check_token(self, session: Session) -> None:
         row = await session.one(_TOKEN, self._bound(None))
@@ -178,13 +204,15 @@ class Visit:
             opened = self.installation.remembered(name, self.now) if name is not None else None
             for _ in range(_TRIES):
                 if name is not None and opened is None:
-                    opened = await self._open(session, name, lock=False)
+                    opened = await self._open(session, name, _FACTS_READ)
                     if opened is None:
                         await self._check_token(session)
                         raise absent()
+                if opened is not None:
+                    await self._know(session, opened)
                 view, decision = self.decide(opened, verb)
                 chosen = choose(view)
-                bound = self._bound(opened) | self._entry(opened, tag, decision.because, asked)
+                bound = self._bound(opened) | self._entry(opened, tag, decision, asked)
                 build = partial(_witnessed, chosen, in_record=opened is not None)
                 query = _SHAPES.get((opened is not None, chosen.shape), build)
                 with _journaled():
@@ -198,37 +226,61 @@ class Visit:
             raise DomainError(Reason.UNAVAILABLE, Issue("transient", "The record's rights keep changing; try again."))
 
     @asynccontextmanager
-    async def act(self, name: str | None, verb: str, tag: Tag, asked: str) -> AsyncIterator["Deed"]:
+    async def act(
+        self, name: str | None, verb: str, tag: Tag, asked: str, *, deciding: bool = False
+    ) -> AsyncIterator["Deed"]:
         """A transaction on record `name` (None: the commons): its rights locked as they are until it ends.
 
         The caller lists what it returns or writes in `deed.touched`; the entry is written last, then all commits.
+        `deciding`: it may change the rights themselves, one such transaction at a time.
         """
         async with self.installation.database.transaction() as session:
             await self._check_token(session)
-            opened = await self._open(session, name, lock=True)
+            opened = await self._open(session, name, _FACTS_DECIDING if deciding else _FACTS_LOCKED)
             if name is not None and opened is None:
                 raise absent()
-            view, decision = self.decide(opened, verb)
-            deed = Deed(self, session, view, opened, decision.because, [])
+            visit = self
+            if deciding and opened is not None:
+                # TRAP: who waited for the lock arrived before what was decided meanwhile, and would not see it.
+                last = await latest(session, opened.keys.record, self.now + WAITED)
+                visit = self if last is None or last <= self.now else replace(self, now=last)
+            view, decision = visit.decide(opened, verb)
+            deed = Deed(visit, session, view, opened, decision, [])
             yield deed
             await deed.leave_trail(tag, asked)
 
 
 @dataclass(slots=True)
 class Deed:
-    """A transaction under way: the session, the view it looks through, and what it touched so far."""
+    """A transaction under way: the session, the view it looks through, and what it touched so far.
+
+    `refused`: the coded reason when what was asked is not done: the entry says so, and commits; the caller raises
+    after. `motive`: why, in the words of who asked.
+    """
 
     visit: Visit
     session: Session
     view: View
     opened: OpenedRecord | None
-    because: Because
+    decision: Sight
     touched: list[str]
     fresh: bool = False
+    refused: str = ""
+    motive: str = ""
 
     async def fetch(self, statement: Statement) -> list[Any]:
         """Rows of a lensed statement."""
         return await self.session.fetch(statement.query(), statement.bound())
+
+    @property
+    def provisions(self) -> tuple[Provision, ...]:
+        """What was gathered when the record was opened: the rights about the reader, and about everybody."""
+        return () if self.opened is None else self.visit._facts(self.opened).provisions
+
+    @property
+    def confidential(self) -> bool:
+        """Whether what is written now is kept from the person's representatives."""
+        return self.visit.confidential or self.decision.confidential
 
     def viewing(self, verb: str) -> View:
         """The view for another SMART verb on the same record."""
@@ -238,17 +290,22 @@ class Deed:
         """What the policy lets the reader see, whatever their scopes: to check that a reference points somewhere."""
         return self.visit.decide(self.opened, None)[0]
 
+    def consents(self) -> Lens:
+        """The Consents of the record, deleted ones aside: for what decides about rights, never to answer with."""
+        name = "" if self.opened is None else self.opened.keys.record
+        return Lens(And((Within(int(name[:3] or "0", 16), name), KindIn(frozenset({"Consent"})))))
+
     def enter(self, opened: OpenedRecord, verb: str) -> None:
         """Go on inside a record this very transaction opened: its keys are in hand, whatever the reader may see."""
         self.opened, self.fresh = opened, True
         view, decision = self.visit.decide(opened, verb)
         keys = Keyring({**view.keyring.keys, opened.keys.record: opened.keys})
         self.view = View(view.record, view.inside, view.commons, keys)
-        self.because = decision.because
+        self.decision = decision
 
     async def leave_trail(self, tag: Tag, asked: str) -> None:
         """Write the journal entry of what was touched."""
-        bound = self.visit._entry(self.opened, tag, self.because, asked)
+        bound = self.visit._entry(self.opened, tag, self.decision, asked, self.refused, self.motive)
         with _journaled():
             await self.session.fetch(_TRAIL, {**bound, "j_resources": list(dict.fromkeys(self.touched))})
 
@@ -270,6 +327,12 @@ def _witnessed(chosen: Statement, *, in_record: bool) -> Any:
     reference = (page.c.kind + literal("/", String()) + page.c.id).label("resource")
     returned = select(reference).limit(bindparam("j_listed", type_=Integer()))
     return select(page).select_from(gate.outerjoin(page, literal(True))).add_cte(trail(returned, gate))
+
+
+def holder(reader: Reader) -> tuple[object, ...]:
+    """What the rights a reader holds depend on: their names, and a professional's profession."""
+    who = reader.identity if isinstance(reader, Professional) else None
+    return names(reader), *(() if who is None else (who.system, who.profession, who.skill))
 
 
 def asked_of(parts: Sequence[str]) -> str:

@@ -20,15 +20,18 @@ from auth.routes import presented
 from fhir import wire
 from fhir.parameters import KINDS, Kind
 from phr.access.installation import Installation
-from phr.access.reader import Reader, reader_of
+from phr.access.reader import Depositor, Professional, Reader, reader_of
+from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.visit import Visit
-from phr.core.errors import DomainError, Issue, Reason, malformed
+from phr.core.errors import DomainError, Issue, Reason, forbidden, malformed
 
 JSON_TYPES = ("application/fhir+json", "application/json", "text/json")
 PATCH_TYPES = ("application/json-patch+json",)
 FORM = "application/x-www-form-urlencoded"
 ANY = ("*/*", "application/*")
 MOST_PARAMETERS = 200
+CONFIDENTIALITY = "carnet-confidentiality"
+"""A request header: the code of TRE_A07 under which the whole access is kept (VIHF's confidentiality-code)."""
 FORMATS = ("json", *JSON_TYPES)
 
 
@@ -88,10 +91,22 @@ def visiting(
         now = clock()
         claims = gate.claims(presented(request), now)
         reader, held, tokens = _bearer(claims)
-        visit = Visit(installation, reader, held, tokens, now)
+        visit = Visit(installation, reader, held, tokens, now, confidential=_confidential(request, reader))
         return Asked(request, claims, visit, base, pairs_of(request.url.query), request.headers)
 
     return asked
+
+
+def _confidential(request: Request, reader: Reader) -> bool:
+    """Whether a professional's software keeps this access from the person's representatives (connexion secrète)."""
+    asked = request.headers.get(CONFIDENTIALITY)
+    if asked is None:
+        return False
+    if asked.strip() != HIDDEN_FROM_PROXIES:
+        raise malformed(f"{CONFIDENTIALITY}: only {HIDDEN_FROM_PROXIES} is known.")
+    if not isinstance(reader, Professional | Depositor):
+        raise forbidden("Only a professional's software keeps an access from representatives.")
+    return True
 
 
 @lru_cache(maxsize=4096)

@@ -1,5 +1,7 @@
 """What software reads before it has a token: the CapabilityStatement and the SMART configuration."""
 
+from collections.abc import Collection, Mapping
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -14,10 +16,10 @@ from phr.core.settings import Settings
 _SHARED = {"Cache-Control": "public, max-age=300"}
 
 
-def router(settings: Settings) -> APIRouter:
+def router(settings: Settings, operations: Mapping[str, Collection[str]]) -> APIRouter:
     """/fhir/metadata and /fhir/.well-known/smart-configuration: the only two under /fhir without a reader."""
     routes = APIRouter(prefix="/fhir", tags=["discovery"])
-    statement = capability_statement(f"{settings.issuer}/fhir", settings.issuer, RELEASED, VERSION)
+    statement = capability_statement(f"{settings.issuer}/fhir", settings.issuer, RELEASED, VERSION, operations)
 
     @routes.get("/metadata")
     async def metadata(request: Request) -> Response:

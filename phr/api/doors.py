@@ -12,12 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from fhir.capability import EVERY
 from phr.api import described, stepup
 from phr.api.asked import Asked, negotiate
 from phr.api.faults import FHIR_JSON
 
 Handler = Callable[..., Awaitable[Response]]
 _NAMES = re.compile(r"{(\w+):?\w*}")
+_OPERATION = re.compile(r"/(\w+|{kind:type})/(?:{id:id}/)?\$([a-z-]+)")
 
 
 class TypeInPath(StringConvertor):
@@ -43,10 +45,14 @@ class Fhir(JSONResponse):
 
 
 class Doors:
-    """Routes under /fhir whose handlers get the Asked that `visiting` makes, or never run."""
+    """Routes under /fhir whose handlers get the Asked that `visiting` makes, or never run.
+
+    `operations`: those opened so far, by resource type, for the CapabilityStatement.
+    """
 
     def __init__(self, app: FastAPI, visiting: Callable[[Request], Awaitable[Asked]]) -> None:
         self._app = app
+        self.operations: dict[str, set[str]] = {}
         self._visiting = visiting
 
     def opens(
@@ -75,6 +81,10 @@ class Doors:
                     negotiate(asked.header("accept"), asked.first("_format"))
                 return await handler(asked, **request.path_params)
 
+            operation = _OPERATION.fullmatch(path)
+            if operation is not None:
+                kind = EVERY if operation[1].startswith("{") else operation[1]
+                self.operations.setdefault(kind, set()).add(operation[2])
             endpoint.__name__, endpoint.__doc__ = handler.__name__, handler.__doc__
             self._app.add_api_route(
                 f"/fhir{path}",

@@ -33,6 +33,7 @@ STATUS = {
     Reason.MEDIA_TYPE: 415,
     Reason.RANGE: 416,
     Reason.CONTENT: 422,
+    Reason.TOO_MANY: 429,
     Reason.UNAVAILABLE: 503,
 }
 _BY_STATUS = {status: reason for reason, status in STATUS.items()}
@@ -55,6 +56,8 @@ def answer(
         headers["Allow"] = "GET"
     if status == 415 and request.method == "PATCH":
         headers["Accept-Patch"] = "application/json-patch+json"
+    if status == 429:
+        headers["Retry-After"] = "900"
     if status == 503:
         headers["Retry-After"] = "5"
     if request.url.path == "/fhir" or request.url.path.startswith("/fhir/"):

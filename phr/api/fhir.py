@@ -213,11 +213,13 @@ async def _get(asked: Asked, path: str) -> Response:
 async def _search(asked: Asked, kind: Kind) -> Response:
     visit, pairs, strict = asked.visit, asked.pairs, asked.strict
     if kind.name == trails.KIND:
-        return answers.json_answer(asked, await trails.search(visit, pairs, asked.base, strict=strict))
+        accepted = asked.header("accept-language")
+        found = await trails.search(visit, pairs, asked.base, strict=strict, accepted=accepted)
+        return answers.json_answer(asked, found)
     if trails.looks_up(visit, kind, pairs):
         return answers.json_answer(asked, await trails.lookup_bundle(visit, pairs, asked.base, strict=strict))
-    found = await reading.search(visit, kind, pairs, asked.base, strict=strict)
-    return answers.searchset(asked, found, kind.name)
+    page = await reading.search(visit, kind, pairs, asked.base, strict=strict)
+    return answers.searchset(asked, page, kind.name)
 
 
 async def _everything(asked: Asked, identifier: str) -> Response:
@@ -233,7 +235,8 @@ async def _history(asked: Asked, kind: Kind, identifier: str | None) -> Response
 
 async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
     if kind.name == trails.KIND:
-        return answers.json_answer(asked, await trails.read(asked.visit, identifier))
+        accepted = asked.header("accept-language")
+        return answers.json_answer(asked, await trails.read(asked.visit, identifier, asked.pairs, accepted=accepted))
     if kind.name == "Binary":
         return await binary.read_as_json(asked, identifier)
     row, view = await reading.read(asked.visit, kind, identifier)

@@ -13,8 +13,9 @@ from rich.table import Column, Table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from auth import clients, rfc7591
+from auth import clients, purposes, rfc7591
 from auth.scopes import parse
+from phr import catalogue
 from phr.access.scope import expressible
 from phr.commands.opening import opened, refusal
 from phr.core.settings import Settings
@@ -91,6 +92,20 @@ def rotate(
     _print(made)
 
 
+@clients_cli.command()
+def describe(
+    services: Annotated[Path, typer.Argument(metavar="FILE", help="TOML, one [[service]] for each client.")],
+) -> None:
+    """Write in the catalogue what services are and what each of their purposes needs; all of a file, or nothing.
+
+    People who agreed to other purposes are asked again. A service SUSPENDUE or DEREFERENCEE stops at once.
+    """
+    with _registry() as (session, _):
+        made = [clients.describe(session, client, service) for client, service in catalogue.services_in(services)]
+    for one in made:
+        _print(one)
+
+
 @contextmanager
 def _registry() -> Iterator[tuple[Session, Settings]]:
     """One transaction; what the registry refuses is said in one sentence."""
@@ -136,6 +151,7 @@ def _described(one: clients.Client) -> dict[str, Any]:
         "scope": " ".join(one.scopes),
         **({} if one.jwks is None else {"jwks": one.jwks}),
         **kept,
+        **({} if one.service is None else {clients.SERVICE: purposes.kept(one.service)}),
         "application_type": "native" if one.native else "web",
         "token_endpoint_auth_method": one.auth_method,
         "sector_identifier": one.sector,

@@ -1,13 +1,15 @@
 """`python -m phr people`: the letters that invite citizens, and who acts for whom. What only the operator decides.
 
-The rule: a name, a birth date or a family tie comes from the administrative file in the operator's hands: Carnet has
-nobody's permission to read it in the record.
+The rule: a name, a birth date or a family tie comes from the administrative file in the operator's hands; what it says
+of a record is compared there, and never shown from it.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
@@ -17,9 +19,15 @@ from sqlalchemy.orm import Session
 
 from auth import accounts, invitations
 from auth.accounts import of_record
-from phr import enrolment, representation
+from phr import enrolment, imports, mandates, representation
+from phr.access.installation import Installation
+from phr.access.visit import Visit
 from phr.commands.opening import Opened, opened, refusal
+from phr.core.database import Database
+from phr.core.errors import DomainError
 from phr.core.identifiers import INS
+from phr.core.keys import KeyEncryptionKeys
+from phr.core.vault import KeyFile
 
 people_cli = typer.Typer(
     no_args_is_help=True, help="Inviting people to open their account, and parents who act for a child."
@@ -34,6 +42,9 @@ _Family = Annotated[str, typer.Option(help="Family name, as the person uses it."
 _Ins = Annotated[str, typer.Argument(metavar="INS", help="Matricule INS, 15 characters.")]
 _Child = Annotated[str, typer.Argument(metavar="CHILD", help="The child's matricule INS.")]
 _Parent = Annotated[str, typer.Argument(metavar="PARENT", help="The parent's matricule INS, sign-in name or e-mail.")]
+
+
+_T = TypeVar("_T")
 
 
 @people_cli.command()
@@ -67,16 +78,13 @@ def represent(
     authority: _Authority = None,
 ) -> None:
     """Let a parent act for a child, until the child is of age."""
-    now = datetime.now(UTC)
-    until = representation.majority(born.date())
-    if until <= now:
-        raise refusal("Nothing was changed: this person is of age.")
     with _work() as (here, session):
         record = _record(here, session, child, authority)[1]
         account = accounts.find(session, here.keys, _account(here, session, parent))
         if account is None or account.record == record:
             raise refusal("Nothing was changed: nobody represents themselves.")
-        representation.add(session, here.keys, account.id, record, label, representation.PARENT, now, until=until)
+        found, day = account.id, born.date()
+        until = _decide(here, lambda visit: mandates.represent(visit, record, found, label, day))
     typer.echo(f"Done. It ends by itself on {_day(until)}.")
 
 
@@ -86,9 +94,25 @@ def unrepresent(child: _Child, parent: _Parent, authority: _Authority = None) ->
     with _work() as (here, session):
         record = _record(here, session, child, authority)[1]
         account = _account(here, session, parent)
-        if not representation.end(session, here.keys, account, record, datetime.now(UTC)):
+        if not _decide(here, lambda visit: mandates.unrepresent(visit, record, account)):
             raise refusal("Nothing was changed: this parent does not act for this child.")
     typer.echo("Done. Every access given under it is revoked.")
+
+
+@representations_cli.command()
+def renew() -> None:
+    """Write the Consents that the release before did not: until then its parents see nothing. Run again to resume."""
+    done, failed = 0, 0
+    with _work() as (here, session):
+        for one in list(representation.every(session, here.keys, datetime.now(UTC))):
+            if one.consent is None and one.basis == representation.PARENT:
+                try:
+                    _decide(here, partial(mandates.represent, record=one.record, account=one.account, label=one.label))
+                    done += 1
+                except typer.Exit:
+                    failed += 1
+    typer.echo(f"{done} renewed, {failed} could not be.")
+    raise typer.Exit(1 if failed else 0)
 
 
 @representations_cli.command(name="list")
@@ -116,6 +140,24 @@ def _work() -> Iterator[tuple[Opened, Session]]:
     """One transaction on the opened database: undone when something is refused."""
     with opened() as here, Session(here.engine) as session, session.begin():
         yield here, session
+
+
+def _decide(here: Opened, act: Callable[[Visit], Coroutine[Any, Any, _T]]) -> _T:
+    """Do it as this installation, in the record and in its journal; what is refused is said and changes nothing."""
+
+    async def inside() -> _T:
+        url = here.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        database = await Database.connect(url, 1)
+        keks = KeyEncryptionKeys(KeyFile.load(here.settings.key_file))
+        installation = Installation.make(here.settings, database, keks, here.keys)
+        try:
+            return await act(imports.visit_of(installation, mandates.SELF, datetime.now(UTC)))
+        except DomainError as error:
+            raise refusal(f"Nothing was changed: {error.issues[0].diagnostics}") from None
+        finally:
+            await database.close()
+
+    return asyncio.run(inside())
 
 
 def _record(here: Opened, session: Session, typed: str, authority: str | None) -> tuple[INS, str]:

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
     PRECONDITION = "precondition"
     RANGE = "range"
+    TOO_MANY = "too-many"
     UNAVAILABLE = "unavailable"
 
 

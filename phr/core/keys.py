@@ -66,6 +66,12 @@ class KeyEncryptionKeys:
             self._file = self._file.with_new_key(name)
             self._changed = self._file.path.stat().st_mtime_ns
 
+    def retire(self, name: str) -> None:
+        """Take an older KEK out of the file. Raises ValueError for the current one, or one that is not there."""
+        with self._lock:
+            self._file = KeyFile.load(self._file.path).without_key(name)
+            self._changed = self._file.path.stat().st_mtime_ns
+
 
 class SystemKeys:
     """Data keys of the installation itself, one for each purpose."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    bindparam,
     delete,
     insert,
     select,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from phr.core import database
 from phr.core.database import metadata
 from phr.core.keys import SystemKeys
 from phr.core.vault import seal, unseal
@@ -52,13 +54,25 @@ Deliver = Callable[[dict[str, Any]], None]
 """Sends one message; any exception means it was not sent."""
 
 
+_INSERT = database.compile_query(
+    insert(outbox).values({column.name: bindparam(column.name, type_=column.type) for column in outbox.c})
+)
+
+
 def put(session: Session, keys: SystemKeys, kind: str, message: dict[str, Any], now: datetime) -> UUID:
     """Store a JSON `message` to be sent once the caller's transaction commits."""
-    made = uuid4()
-    sealed = seal(keys.get("accounts"), json.dumps(message).encode(), _context(made))
-    row = {"id": made, "kind": kind, "sealed": sealed, "created": now, "due": now, "tries": 0}
+    row = _row(keys, kind, message, now)
     session.execute(insert(outbox).values(row))
-    return made
+    return UUID(str(row["id"]))
+
+
+async def enqueue(
+    session: database.Session, keys: SystemKeys, kind: str, message: dict[str, Any], now: datetime
+) -> UUID:
+    """`put`, in a transaction of the API's."""
+    row = _row(keys, kind, message, now)
+    await session.fetch(_INSERT, row)
+    return UUID(str(row["id"]))
 
 
 def send_one(engine: Engine, keys: SystemKeys, deliverers: Mapping[str, Deliver], now: datetime) -> bool:
@@ -94,6 +108,12 @@ def waiting(session: Session, keys: SystemKeys, kind: str) -> list[dict[str, Any
     """The messages of one kind not sent yet, oldest first: what a sandbox without a mail server shows instead."""
     rows = session.execute(select(outbox).where(outbox.c.kind == kind).order_by(outbox.c.created)).all()
     return [json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id))) for row in rows]
+
+
+def _row(keys: SystemKeys, kind: str, message: dict[str, Any], now: datetime) -> dict[str, Any]:
+    made = uuid4()
+    sealed = seal(keys.get("accounts"), json.dumps(message).encode(), _context(made))
+    return {"id": made, "kind": kind, "sealed": sealed, "created": now, "due": now, "tries": 0}
 
 
 def _context(id: UUID) -> bytes:

@@ -39,6 +39,13 @@ VARIABLES = {
     "PHR_FC_CLIENT_ID": "this installation's client id at that provider",
     "PHR_FC_SECRET_FILE": "file that holds the client secret at that provider",
     "PHR_FC_ACR": "lowest eIDAS level with which that provider may open a record (eidas2)",
+    "PHR_ACCESS_MATRIX": "TOML file of the access matrix, instead of Carnet's own",
+    "PHR_RELATION_DAYS": "how long a care relation lasts, in calendar days (90)",
+    "PHR_PHARMACY_DAYS": "the same when a pharmacy opens it (3)",
+    "PHR_EMERGENCY_DAYS": "how long an emergency access lasts, in calendar days (5)",
+    "PHR_MOST_CAREGIVERS": "most caregivers of one person (3)",
+    "PHR_MOST_CARED_FOR": "most people one caregiver cares for (5)",
+    "PHR_ARCHIVE_YEARS": "how long a closed record is kept before it is destroyed (10)",
 }
 
 INS_OFFICIAL = ("1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9")
@@ -96,6 +103,13 @@ class Settings:
     psc: Provider | None = None
     fc: Provider | None = None
     fc_acr: str = "eidas2"
+    access_matrix: Path | None = None
+    relation_days: int = 90
+    pharmacy_days: int = 3
+    emergency_days: int = 5
+    most_caregivers: int = 3
+    most_cared_for: int = 5
+    archive_years: int = 10
 
     @property
     def sandbox(self) -> bool:
@@ -155,6 +169,13 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         psc=_provider("PHR_PSC", environ, faults),
         fc=_provider("PHR_FC", environ, faults),
         fc_acr=level,
+        access_matrix=Path(environ["PHR_ACCESS_MATRIX"]) if environ.get("PHR_ACCESS_MATRIX") else None,
+        relation_days=number("PHR_RELATION_DAYS", 90),
+        pharmacy_days=number("PHR_PHARMACY_DAYS", 3),
+        emergency_days=number("PHR_EMERGENCY_DAYS", 5),
+        most_caregivers=number("PHR_MOST_CAREGIVERS", 3),
+        most_cared_for=number("PHR_MOST_CARED_FOR", 5),
+        archive_years=number("PHR_ARCHIVE_YEARS", 10),
     )
     if not sandbox:
         faults += _production_faults(settings, environ)

@@ -109,14 +109,23 @@ class KeyFile:
         """The same file with one more key, now current; written beside and renamed, so never half there."""
         if name in self.keys:
             raise ValueError(f"key {name} exists already")
-        file = KeyFile(self.path, name, {**self.keys, name: new_key()})
+        return KeyFile(self.path, name, {**self.keys, name: new_key()})._written()
+
+    def without_key(self, name: str) -> "KeyFile":
+        """The same file without one of its older keys: what only that key opens is lost, for ever."""
+        if name == self.current or name not in self.keys:
+            raise ValueError(f"key {name} is " + ("the current one" if name == self.current else "not in the file"))
+        return KeyFile(self.path, self.current, {k: v for k, v in self.keys.items() if k != name})._written()
+
+    def _written(self) -> "KeyFile":
+        """This file, in the place of the one on disk."""
         beside = self.path.with_suffix(".new")
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
-            target.write(file._text())
+            target.write(self._text())
             target.flush()
             os.fsync(target.fileno())
         beside.replace(self.path)
-        return file
+        return self
 
     def wrap(self, key: bytes, context: bytes) -> Wrapped:
         """Encrypt a data key under the current KEK."""

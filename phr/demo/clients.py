@@ -22,7 +22,7 @@ ClientKind = Literal["citizen-app", "professional", "pharmacy", "deposit", "oper
 class DemoClient:
     """One registered client. `private_jwk` is None for a public client; scopes are SMART v2 strings.
 
-    `metadata`: what else is registered, under the names of RFC 7591.
+    `metadata`: what else is registered, under the names of RFC 7591, and what the catalogue says (`auth.purposes`).
     """
 
     client_id: str
@@ -55,6 +55,51 @@ OPERATOR_SCOPES = (
     "system/HealthcareService.cruds",
     "system/Questionnaire.cruds",
 )
+
+APP = {
+    "publisher": "Carnet, démonstration",
+    "description_fr": "Pour essayer : elle demande ce qu’elle veut, et vous décochez ce que vous refusez.",
+    "description_en": "To try with: it asks for what it likes, and you untick what you refuse.",
+    "version": "1.0",
+    "status": "EN_LIGNE",
+}
+WEB = {
+    "publisher": "Carnet, démonstration",
+    "description_fr": "Un site qui suit vos mesures, montre vos documents et note vos rendez-vous : à vous de choisir.",
+    "description_en": "A site that follows your measurements, shows your documents, notes appointments: you choose.",
+    "version": "1.0",
+    "status": "EN_LIGNE",
+    "purposes": [
+        {
+            "code": "measures",
+            "label_fr": "Suivre vos mesures",
+            "label_en": "Follow your measurements",
+            "description_fr": "Le site montre comment change votre poids ou votre tension, et note vos mesures.",
+            "description_en": "The site shows how your weight or blood pressure changes, and notes what you measure.",
+            "direction": "both",
+            "scopes": ["patient/Observation.crs"],
+        },
+        {
+            "code": "documents",
+            "label_fr": "Retrouver vos documents",
+            "label_en": "Find your documents",
+            "description_fr": "Le site liste vos documents de santé et les affiche.",
+            "description_en": "The site lists your health documents and shows them.",
+            "direction": "read",
+            "scopes": ["patient/DocumentReference.rs", "patient/Binary.r"],
+        },
+        {
+            "code": "agenda",
+            "label_fr": "Noter vos rendez-vous",
+            "label_en": "Note your appointments",
+            "description_fr": "Le site ajoute à votre carnet les rendez-vous que vous y prenez.",
+            "description_en": "The site adds to your record the appointments you make there.",
+            "direction": "write",
+            "scopes": ["patient/Appointment.cu"],
+        },
+    ],
+}
+"""What the catalogue says of them (`auth.purposes.Service`): one without purposes, one with three."""
 
 
 def _encode(number: bytes) -> str:
@@ -95,7 +140,7 @@ def demo_clients() -> tuple[DemoClient, ...]:
             ("http://127.0.0.1:8765/callback", "http://localhost:8765/callback"),
             CITIZEN_SCOPES,
             None,
-            {"application_type": "native"},
+            {"application_type": "native", "service": APP},
         ),
         DemoClient(
             "carnet-demo-web",
@@ -108,6 +153,7 @@ def demo_clients() -> tuple[DemoClient, ...]:
                 "application_type": "web",
                 "sector_identifier": "localhost",
                 "post_logout_redirect_uris": ["http://localhost:8767/"],
+                "service": WEB,
             },
         ),
         _confidential(

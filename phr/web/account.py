@@ -4,7 +4,7 @@ The rule: ending an access asks for nothing more than being signed in, and takes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,10 +16,14 @@ from starlette.concurrency import run_in_threadpool
 
 from auth import grants, logout, sessions
 from auth.accounts import Account
+from auth.agreements import NEVER
 from auth.devices import named
 from auth.grants import Grant
 from auth.server import AuthServer
 from auth.sessions import Visitor
+from phr import applications
+from phr.access.installation import Installation
+from phr.web.api import CLIENT
 from phr.web.pages import Pages, Pairs, form_of, go, query_of, to
 
 _PARIS = ZoneInfo("Europe/Paris")
@@ -56,22 +60,29 @@ def end_browsers(server: AuthServer, account: UUID, ids: frozenset[UUID] | None,
         sessions.end(session, account, [one.id for one in ended])
 
 
-def end_grants(server: AuthServer, account: UUID, ids: frozenset[UUID] | None) -> None:
-    """Take back these grants of an account, all when None. Another account's are left alone."""
+def end_grants(server: AuthServer, account: UUID, ids: frozenset[UUID] | None) -> list[Grant]:
+    """Take back these grants of an account, all when None; which they were. Another account's are left alone."""
     now = server.clock()
     with Session(server.engine) as session, session.begin():
+        standing = grants.of_account(session, server.keys, account, now)
+        taken = [grant for grant in standing if ids is None or grant.id in ids]
         if ids is None:
             grants.revoke_all(session, account, now)
-            return
-        for grant in grants.of_account(session, server.keys, account, now):
-            if grant.id in ids:
-                grants.revoke(session, grant.id, now)
+        for grant in taken:
+            grants.revoke(session, grant.id, now)
+    return taken
 
 
-def router(server: AuthServer) -> APIRouter:
-    """/account and /account/end."""
+def router(server: AuthServer, installation: Installation | None = None) -> APIRouter:
+    """/account and /account/end. `installation`: where records say which applications were connected."""
     routes = APIRouter(tags=["account"], include_in_schema=False)
     pages = Pages(server)
+
+    async def withdrawn(account: UUID, ids: frozenset[UUID] | None) -> None:
+        """The access stops first, whatever the record; then the record says so."""
+        taken = await run_in_threadpool(end_grants, server, account, ids)
+        if installation is not None:
+            await applications.ended(installation, CLIENT, taken, server.clock())
 
     @routes.get("/account")
     async def account(request: Request) -> Response:
@@ -90,7 +101,7 @@ def router(server: AuthServer) -> APIRouter:
             "person": visitor.name,
             "here": visitor.id,
             "browsers": sorted(found.browsers, key=lambda one: one.id != visitor.id),
-            "apps": found.grants,
+            "apps": [replace(one, expires=None) if one.expires == NEVER else one for one in found.grants],
             "labels": found.labels,
             "named": lambda agent: named(agent, language),
             "day": lambda at: day(at, language),
@@ -113,10 +124,10 @@ def router(server: AuthServer) -> APIRouter:
         browsers, apps = _ids(form, "session"), _ids(form, "grant")
         if "all" in dict(form):
             await run_in_threadpool(end_browsers, server, visitor.subject, None, visitor.id)
-            await run_in_threadpool(end_grants, server, visitor.subject, None)
+            await withdrawn(visitor.subject, None)
             return go("/account", [*kept, ("ended", "all")])
         if apps:
-            await run_in_threadpool(end_grants, server, visitor.subject, apps)
+            await withdrawn(visitor.subject, apps)
             return go("/account", [*kept, ("ended", "app")])
         await run_in_threadpool(end_browsers, server, visitor.subject, browsers)
         if visitor.id not in browsers:

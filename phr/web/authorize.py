@@ -1,6 +1,7 @@
 """The pages between an application and its answer: who is asked, for whose record, and what they allow.
 
-The rule: nobody is sent anywhere but to a registered URI, and what is not ticked is not granted.
+The rule: nobody is sent anywhere but to a registered URI, what is not ticked is not granted, and what is granted on a
+record is written in it before the application hears of it.
 """
 
 from urllib.parse import urlsplit
@@ -11,14 +12,24 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from auth import terms
+from auth.grants import Grant
 from auth.message import Answer, Message
-from auth.server import AuthServer
+from auth.server import AuthServer, Choice
 from auth.sessions import Visitor
-from phr.web.pages import Pages, form_of, go, origin, query_of, to
+from phr import applications
+from phr.access.installation import Installation
+from phr.core.errors import DomainError, Reason
+from phr.web.api import CLIENT
+from phr.web.pages import Pages, Pairs, form_of, go, origin, query_of, to
+
+_NOT_YOURS = "No application can be connected to this record by this account."
 
 
-def router(server: AuthServer, terms_version: str | None = None) -> APIRouter:
-    """/oauth/authorize and /oauth/consent. `terms_version`: what a citizen must have accepted before they decide."""
+def router(server: AuthServer, terms_version: str | None = None, installation: Installation | None = None) -> APIRouter:
+    """/oauth/authorize and /oauth/consent. `terms_version`: what a citizen must have accepted before they decide.
+
+    `installation`: where records are; without one, the pages alone, as some tests serve them.
+    """
     routes = APIRouter(tags=["sign-in"], include_in_schema=False)
     pages = Pages(server)
 
@@ -47,7 +58,9 @@ def router(server: AuthServer, terms_version: str | None = None) -> APIRouter:
             "person": visitor.name,
             "professional": asked.professional,
             "records": asked.records,
-            "asked": asked.scopes,
+            "asked": asked,
+            "service": asked.client.service,
+            "renewed": bool(asked.dropped) or any(one.since for one in asked.purposes),
             "destination": _destination(asked.redirect_uri),
             "action": to("/oauth/consent", query),
             "leave": to("/signout", query),
@@ -68,13 +81,37 @@ def router(server: AuthServer, terms_version: str | None = None) -> APIRouter:
             return pages.expired(request)
         if await run_in_threadpool(needs_terms, visitor):
             return go("/terms/accept", query_of(request))
-        allowed = dict(form).get("decision") == "allow"
-        ticked = frozenset(value for name, value in form if name == "scope" and allowed)
-        message, record = Message("GET", query_of(request)), dict(form).get("record")
-        answer = await run_in_threadpool(server.decide, message, visitor, ticked, record)
+        message, choice = Message("GET", query_of(request)), _chosen(form)
+        answer, grant = await run_in_threadpool(server.decide, message, visitor, choice)
+        if installation is not None and grant is not None and grant.professional is None:
+            try:
+                await written(installation, grant)
+            except DomainError as error:
+                if error.reason not in (Reason.ABSENT, Reason.FORBIDDEN):
+                    raise
+                answer = Answer(400, {"error": "access_denied", "error_description": _NOT_YOURS})
         return answered(request, answer)
 
+    async def written(installation: Installation, grant: Grant) -> None:
+        """The grant, in the record; or no grant: its code is handed to nobody."""
+        try:
+            await applications.connect(installation, CLIENT, grant, server.clock())
+            superseded = await run_in_threadpool(server.supersede, grant)
+            await applications.ended(installation, CLIENT, superseded, server.clock())
+        except BaseException:
+            await run_in_threadpool(server.take_back, grant)
+            raise
+
     return routes
+
+
+def _chosen(form: Pairs) -> Choice:
+    """What was left ticked; nothing when the answer is no."""
+    said = dict(form)
+    if said.get("decision") != "allow":
+        return Choice(record=said.get("record"))
+    scopes, purposes = (frozenset(value for name, value in form if name == one) for one in ("scope", "purpose"))
+    return Choice(scopes, purposes, said.get("duration", ""), said.get("record"))
 
 
 def _destination(uri: str) -> str:

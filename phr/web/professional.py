@@ -27,6 +27,8 @@ CALLBACK = "/signin/professional/callback"
 ACTIVITY = "/signin/professional/activity"
 LOGOUT = "/oauth/providers/professional/logout"
 HOME = "/professional/assistants"
+RETURNS = ("/pro/redeem",)
+"""Our own pages that send a professional to sign in, and have them back."""
 WAY = Way(SIGN_IN, CALLBACK, "carnet_professional")
 CHOICE_COOKIE = "carnet_activity"
 CHOICE_LIFETIME = timedelta(minutes=10)
@@ -109,7 +111,7 @@ def router(server: AuthServer, provider: Provider | None, settings: Settings) ->
         if made is None:
             return shown(request, waiting, "activity_gone")
         query: Pairs = [(name, value) for name, value in waiting["query"]]
-        response = go(onward(query) if asks(query) else to(HOME, query))
+        response = go(_after(query))
         pages.drop(response, choice)
         pages.admit(response, made, sessions.PROFESSIONAL_LIFETIME)
         return response
@@ -148,6 +150,14 @@ def router(server: AuthServer, provider: Provider | None, settings: Settings) ->
         return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
     return routes
+
+
+def _after(query: Pairs) -> str:
+    """One of our own pages that asked for the sign-in, the application's request, or the professional's page."""
+    there = dict(query).get("next", "")
+    if there in RETURNS:
+        return to(there, [(name, value) for name, value in query if name == "ui_locales"])
+    return onward(query) if asks(query) else to(HOME, query)
 
 
 def _activities(arrived: Arrived, *, sandbox: bool) -> tuple[Professional, ...]:

@@ -14,15 +14,21 @@ from phr.web import (
     account,
     assistants,
     authorize,
+    choices,
     enrolment,
     franceconnect,
+    journal,
     logout,
     mailbox,
+    me,
     pages,
     passkeys,
+    people,
     professional,
     reset,
     security,
+    share,
+    sight,
     signin,
 )
 
@@ -38,17 +44,21 @@ class Providers:
 def routers(server: AuthServer, installation: Installation, providers: Providers) -> Iterator[APIRouter]:
     """The pages, each with the addresses it answers."""
     settings = installation.settings
-    yield authorize.router(server, settings.terms_version)
+    yield authorize.router(server, settings.terms_version, installation)
     yield logout.router(server)
     yield signin.router(server, franceconnect=providers.citizens is not None)
     yield passkeys.router(server)
     yield reset.router(server)
     yield security.router(server)
-    yield account.router(server)
+    yield account.router(server, installation)
     yield enrolment.router(server, settings.terms_version)
     yield professional.router(server, providers.professionals, settings)
     yield assistants.router(server, settings)
     yield franceconnect.router(server, providers.citizens, installation)
+    for module in (me, sight, people, choices):
+        yield module.router(server)
+    yield share.router(server)
+    yield journal.router(server)
     yield pages.static_router()
     yield _front(settings)
     if settings.sandbox:

@@ -1,14 +1,19 @@
 """A small world made over HTTP, each thing with a mark of its own, and the oracle's description of each."""
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from auth.professionals import Professional as Identity
 from phr import codes
+from phr.access.consent import PROFESSIONALS, STRUCTURES, Actor, Terms
+from phr.access.provision import Right
 from tests import oracle
+from tests.access.rights import LINES, MATRIX, plain_of, read_as
 from tests.access.worlds import DOCTOR, HL7, SECRETARY
+from tests.access.worlds import professional as professional_
 from tests.house import ALL, Caller, House, account_of, observation
 
 Json = dict[str, Any]
@@ -34,6 +39,7 @@ class Thing:
     labels: frozenset[str]
     codes: frozenset[tuple[str, str, str]] = frozenset()
     gone: bool = False
+    content: tuple[str, str] | None = None
 
     @property
     def address(self) -> str:
@@ -47,6 +53,8 @@ class Thing:
             "author": self.author,
             "labels": self.labels,
             "codes": self.codes,
+            "id": self.id,
+            "content of": self.content,
         }
 
 
@@ -58,10 +66,13 @@ class Someone:
     caller: Caller
     plain: Json
     scopes: tuple[str, ...]
+    city: "City"
 
     def sees(self, thing: Thing, verb: str) -> bool:
         """What the oracle says."""
-        return oracle.sees(self.plain, list(self.scopes), verb, thing.plain(), None, datetime.now(UTC))
+        rights = [one for record, one in self.city.rights if record == thing.record]
+        now = datetime.now(UTC)
+        return oracle.sees(self.plain, list(self.scopes), verb, thing.plain(), None, now, rights, LINES)
 
 
 @dataclass(slots=True)
@@ -72,6 +83,10 @@ class City:
     ada: str = ""
     bob: str = ""
     things: dict[str, Thing] = field(default_factory=dict)
+    rights: list[tuple[str, Json]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return "City(…)"
 
     def among(self, *kinds: str) -> list[Thing]:
         """The things of these types, or all."""
@@ -102,23 +117,39 @@ class City:
             ("stranger", ("system/*.cruds",)),
         ):
             plain = {"is": "depositor", "name": f"client:{client}"}
-            found.append(Someone(f"{client} {scopes[0]}", house.depositor(client, scopes), plain, scopes))
+            found.append(Someone(f"{client} {scopes[0]}", house.depositor(client, scopes), plain, scopes, self))
         scopes = ("system/*.cruds",)
         plain = {"is": "operator", "name": "client:operator"}
-        found.append(Someone("operator", house.operator(), plain, scopes))
-        return found
+        found.append(Someone("operator", house.operator(), plain, scopes, self))
+        return [*found, *self._with_rights()]
+
+    def _with_rights(self) -> Iterator[Someone]:
+        """Those to whom Ada lent something: professionals under each right, and caregivers."""
+        for name, who in HELD.items():
+            scopes = ("user/*.cruds",)
+            yield Someone(name, as_professional(self.house, who), read_as(who), scopes, self)
+        for name in ("dad", "aunt"):
+            plain = {"is": "delegate", "name": f"account:{account_of(name)}", "record": self.ada}
+            yield Someone(name, delegate(self.house, self.ada, ALL, name), plain, ALL, self)
+
+    async def lend(self, record: str, terms: Terms) -> str:
+        """Write a right, and remember it as the oracle reads it; the id of its Consent."""
+        terms = replace(terms, since=self.house.now() - timedelta(minutes=1))
+        made = await self.house.lend(record, terms)
+        self.rights.append((record, {**plain_of(terms), "id": made}))
+        return made
 
     def _citizen(self, name: str, record: str, scopes: Sequence[str]) -> Someone:
         plain = {"is": "citizen", "name": f"account:{account_of(record)}", "record": record}
-        return Someone(name, self.house.citizen(record, scopes), plain, tuple(scopes))
+        return Someone(name, self.house.citizen(record, scopes), plain, tuple(scopes), self)
 
     def _mum(self, name: str, record: str, scopes: Sequence[str]) -> Someone:
         plain = {"is": "delegate", "name": f"account:{account_of('mum')}", "record": record}
-        return Someone(name, delegate(self.house, record, scopes), plain, tuple(scopes))
+        return Someone(name, delegate(self.house, record, scopes), plain, tuple(scopes), self)
 
     def _doctor(self, name: str, record: str | None, scopes: Sequence[str]) -> Someone:
-        plain = {"is": "professional", "name": f"professional:{DOCTOR.id}", "record": record}
-        return Someone(name, professional(self.house, record, scopes), plain, tuple(scopes))
+        plain = {**read_as(DOCTOR), "record": record}
+        return Someone(name, professional(self.house, record, scopes), plain, tuple(scopes), self)
 
     def mark(self, name: str) -> str:
         """The mark of a thing to come."""
@@ -163,7 +194,8 @@ class City:
         made = answer.json()
         self.keep(name, "DocumentReference", made["id"], mark, record, f"client:{author}", labels, body)
         binary = made["content"][0]["attachment"]["url"].removeprefix("Binary/")
-        self.keep(f"{name} content", "Binary", binary, inside, record, f"client:{author}", labels)
+        made = self.keep(f"{name} content", "Binary", binary, inside, record, f"client:{author}", labels)
+        self.things[made.name] = replace(made, content=(LOINC, "11502-2"))
 
 
 VITAL_SIGNS = (
@@ -188,6 +220,12 @@ def professional(
     claims = house.claims("professional", "software", scopes, record, subject=DOCTOR.id)
     act = {"actor": SECRETARY.id, "assistant": SECRETARY} if helped else {}
     return house.caller(replace(claims, professional=DOCTOR, **act))  # type: ignore[arg-type]
+
+
+def as_professional(house: House, who: Identity) -> Caller:
+    """The software of any professional."""
+    claims = house.claims("professional", "software", ("user/*.cruds",), subject=who.id)
+    return house.caller(replace(claims, professional=who))
 
 
 def codes_of(body: Json) -> frozenset[tuple[str, str, str]]:
@@ -263,6 +301,35 @@ LABELS: dict[str, tuple[str, ...]] = {
 }
 
 
+HELD = {
+    "relation": professional_("810011"),
+    "nurse": professional_("810012", "60"),
+    "treating": professional_("810013"),
+    "administrator": professional_("810014", "60"),
+    "blocked": professional_("810015"),
+    "emergency": professional_("810016"),
+    "code": professional_("810017"),
+    "in a blocked structure": professional_("810018", structure="1690000009"),
+}
+"""Professionals by the right they hold at Ada's."""
+
+
+def _lent() -> Iterator[Terms]:
+    def held(name: str, right: Right, **more: Any) -> Terms:
+        return Terms(right, Actor(PROFESSIONALS, HELD[name].id), **more)
+
+    yield held("blocked", Right.BLOCK, permits=False)
+    yield Terms(Right.BLOCK, Actor(STRUCTURES, "1690000009"), permits=False)
+    for name in ("relation", "nurse", "blocked", "in a blocked structure"):
+        yield held(name, Right.CARE_RELATION, purpose="treating")
+    yield held("treating", Right.TREATING_PHYSICIAN)
+    yield held("administrator", Right.ADMINISTRATOR)
+    yield held("emergency", Right.EMERGENCY, purpose="BTG")
+    yield held("code", Right.CODE_LEASE, codes=((LOINC, "11502-2"), (HL7, "laboratory")))
+    yield Terms(Right.CAREGIVER, Actor.account(account_of("dad")), powers=("consult",))
+    yield Terms(Right.CAREGIVER, Actor.account(account_of("aunt")), powers=("documents",))
+
+
 async def build(house: House) -> City:
     """The whole city."""
     city = City(house)
@@ -281,6 +348,11 @@ async def build(house: House) -> City:
     for client in ("hospital", "laboratory"):
         await _deposits(city, client, org, role)
     await _changed(city)
+    house.parts.installation.matrix = MATRIX
+    for record in (city.ada, city.bob):
+        await city.lend(record, Terms(Right.LEGAL_REPRESENTATIVE, Actor.account(account_of("mum"))))
+    for terms in _lent():
+        await city.lend(city.ada, terms)
     own = house.citizen(city.ada)
     author = f"account:{account_of(city.ada)}"
     await city.post("own observation", own, author, observation(city.ada), record=city.ada)

@@ -69,15 +69,41 @@ DOORS: dict[tuple[str, str], Door] = {
     ("POST", "/fhir/{kind}/$validate"): bearer(),
     ("POST", "/fhir/{kind}/{id}/$validate"): bearer(),
 }
+OPERATED = {
+    Tag.ACCESS: "open-access end-access",
+    Tag.SHARE: "mask unmask block allow designate share revoke-code",
+    Tag.DELEGATE: "invite-caregiver invite-parent answer-invitation change-delegation end-delegation",
+    Tag.APPLICATION: "withdraw-application",
+    Tag.CLOSE: "close reopen erase",
+}
+DOORS |= {
+    ("POST", f"/fhir/Patient/{{id}}/${name}"): bearer(tag) for tag, names in OPERATED.items() for name in names.split()
+}
+DOORS |= {
+    ("POST", "/fhir/Patient/$open-access"): bearer(Tag.ACCESS),
+    ("POST", "/fhir/Patient/$redeem"): bearer(Tag.REDEEM),
+    ("GET", "/fhir/Patient/$relations"): bearer(Tag.LOOKUP),
+    ("GET", "/fhir/Patient/$told"): bearer(Tag.LOOKUP),
+    ("GET", "/fhir/Patient/{id}/$preferences"): bearer(Tag.READ),
+    ("POST", "/fhir/Patient/{id}/$preferences"): bearer(Tag.SHARE),
+    ("GET", "/fhir/Patient/{id}/$invitations"): bearer(Tag.DELEGATE),
+    ("GET", "/fhir/Patient/{id}/$journal"): bearer(Tag.JOURNAL),
+    ("GET", "/fhir/{kind}/{id}/$provenance"): bearer(Tag.READ),
+    ("GET", "/catalogue"): OPEN,
+    ("GET", "/catalogue/{id}"): OPEN,
+}
 PAGES = {
     "GET": (
-        "/ /account /account/security /account/security/passkey /account/security/password /account/security/recovery "
+        "/ /me /me/access /me/choices /me/journal /me/journal/export /me/people /me/share /pro/record/{record} "
+        "/pro/record/{record}/content/{id} /pro/redeem "
+        "/account /account/security /account/security/passkey /account/security/password /account/security/recovery "
         "/account/security/totp /enrol /enrol/details /enrol/done /enrol/verify /oauth/authorize /oauth/logout "
         "/professional/assistants /reset /reset/done /reset/new /reset/{ticket} /signin /signin/again "
         "/signin/franceconnect /signin/franceconnect/callback /signin/professional /signin/professional/activity "
         "/signin/professional/callback /signin/second /terms /terms/accept"
     ),
     "POST": (
+        "/me/access /me/choices /me/people /me/share /me/share/end /pro/redeem "
         "/account/end /account/security/passkey /account/security/passkey/options /account/security/password "
         "/account/security/recovery /account/security/remove /account/security/totp /enrol /enrol/details "
         "/enrol/verify /oauth/authorize /oauth/consent /oauth/logout /oauth/logout/confirm /professional/assistants "
@@ -110,3 +136,8 @@ DOORS |= {
     if (method, path) not in DOORS
 }
 """Nothing is there, and only who has a token is told."""
+
+
+def is_ours(path: str) -> bool:
+    """Whether a door is one of Carnet's own operations: `test_operations.py` goes through them."""
+    return "$" in path and not path.endswith(("$everything", "$validate"))

@@ -16,10 +16,21 @@ from phr.core.database import Database, psycopg_url
 from phr.core.keys import KeyEncryptionKeys, SystemKeys
 from phr.core.settings import from_environment
 from phr.core.vault import KeyFile
-from tests.access import test_guard, test_right, test_scope, test_truth_table, test_who_acted, worlds
+from tests.access import (
+    test_consent,
+    test_guard,
+    test_right,
+    test_rights_table,
+    test_scope,
+    test_truth_table,
+    test_who_acted,
+    worlds,
+)
 from tests.fhir import folds, test_predicate
 
 MASKED, HIDDEN, FROM_PROXIES = "MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"
+TOLD = ((frozenset({HIDDEN}), frozenset()), (frozenset({MASKED, HIDDEN}), frozenset({MASKED})))
+"""A professional tells the person in person: what awaited its announcement is shown, and nothing else changes."""
 Check = Callable[[], Awaitable[None] | None]
 
 
@@ -61,6 +72,8 @@ def checks(server: str, number: str, folder: Path) -> list[tuple[str, Check]]:
         ("shapes", test_predicate.check_shapes),
         ("policy", lambda: _nothing(test_truth_table.check_policy())),
         ("views", lambda: test_truth_table.check_views(alone)),
+        ("consents", test_consent.check_consents),
+        ("lent", lambda: _nothing(test_rights_table.check_rights())),
         ("rows", rows),
         ("folds", both_folds),
         ("trust", lambda: living("trust")),
@@ -139,7 +152,10 @@ def _check_changes(reader: Reader, name: str, mine: bool) -> None:
         for after in sets:
             for only in (True, False):
                 lifts = MASKED in before and MASKED not in after
-                changes = mine or (citizen and only and (before ^ after) <= {MASKED})
+                movable = {MASKED, FROM_PROXIES} if isinstance(reader, Citizen) else {MASKED}
+                changes = mine or (citizen and only and (before ^ after) <= movable)
+                lifted = isinstance(reader, Professional) and only and (before, after) in TOLD
+                changes = changes or lifted
                 if lifts and not citizen:
                     changes = False
                 if name == "AuditEvent":

@@ -54,7 +54,9 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name != self.module:
             return None
         self.path = Path(*name.split(".")).with_suffix(".py")
-        return importlib.machinery.ModuleSpec(name, self, origin=str(self.path))
+        spec = importlib.machinery.ModuleSpec(name, self, origin=str(self.path))
+        spec.has_location = True  # so that it knows its own file, as a module does
+        return spec
 
     def exec_module(self, module: types.ModuleType) -> None:
         source = self.path.read_text().replace(self.old, self.new, 1)

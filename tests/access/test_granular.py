@@ -7,7 +7,7 @@ import pytest
 from phr import codes
 from tests.access.city import LOINC, delegate, document, professional, results
 from tests.access.worlds import HL7
-from tests.house import INS_SYSTEM, Caller, House, observation
+from tests.house import INS_SYSTEM, Caller, House, account_of, observation
 
 Json = dict[str, Any]
 VITAL = f"category={HL7}|vital-signs"
@@ -180,6 +180,7 @@ async def test_a_launch_context_is_one_record(house: House) -> None:
 async def test_a_parent_acts_in_the_childs_record(house: House) -> None:
     """A legal representative writes, masks and unmasks for the child, and never sees what is kept from them."""
     record, bob = await house.open_record(), await house.open_record()
+    await house.represent(record, account_of("mum"))
     mum, hospital = delegate(house, record), house.depositor()
     own = await made(mum, observation(record))
     assert (await mum.put(f"Observation/{own}", {**observation(record, status="amended"), "id": own})).is_success

@@ -10,11 +10,16 @@ import pytest
 
 from fhir.record import new_id
 from phr import codes as tables
+from phr.access.consent import PROFESSIONALS, Actor, Terms
+from phr.access.provision import Right
 from phr.core.identifiers import INS_NIR_TEST
 from tests.access.city import (
     FROM_PROXIES,
     HIDDEN,
+    LOINC,
+    MASKED,
     SYSTEM,
+    as_professional,
     coded,
     delegate,
     document,
@@ -23,7 +28,9 @@ from tests.access.city import (
     professional,
     report,
 )
-from tests.house import Caller, House, observation
+from tests.access.worlds import DOCTOR
+from tests.access.worlds import professional as identity
+from tests.house import Caller, House, account_of, observation
 
 Json = dict[str, Any]
 
@@ -84,10 +91,24 @@ async def twins_of(house: House, hider: str, labels: list[str]) -> tuple[Twin, T
     )
 
 
+async def _let_in(twin: Twin) -> None:
+    """Those who see something of the person: who represents them, a caregiver, and a professional in relation."""
+    for name, right in (("mum", Right.LEGAL_REPRESENTATIVE), ("dad", Right.CAREGIVER)):
+        powers = ("consult",) if right is Right.CAREGIVER else ()
+        terms = Terms(right, Actor.account(account_of(name)), powers=powers)
+        twin.names[name] = await twin.house.lend(twin.record, terms)
+    twin.names["relation"] = await twin.house.relate(twin.record, TREATING.id)
+
+
+TREATING = identity("810021")
+"""A physician with a care relation."""
+
+
 async def build(house: House, hider: str, labels: list[str], commons: list[str], *, hide: bool) -> Twin:
     """`hider` deposits what is hidden, under `labels`, if `hide`; what is visible comes before, between and after."""
     twin = Twin(house, ins=house.new_ins())
     twin.record = twin.names["person"] = await house.open_record(twin.ins)
+    await _let_in(twin)
     hospital, other = house.depositor(), house.depositor(hider)
     record = twin.record
     org, role = commons
@@ -236,6 +257,32 @@ async def test_a_delegate_cannot_tell_what_is_kept_from_them(house: House) -> No
 async def test_a_delegate_cannot_tell_what_awaits_its_announcement(house: House) -> None:
     twins = await twins_of(house, "hospital", [HIDDEN])
     await compare(*twins, lambda twin: delegate(house, twin.record))
+
+
+async def test_a_caregiver_cannot_tell_what_is_kept_from_them(house: House) -> None:
+    for label in (FROM_PROXIES, HIDDEN):
+        twins = await twins_of(house, "hospital", [label])
+        await compare(*twins, lambda twin: delegate(house, twin.record, name="dad"))
+
+
+async def test_a_professional_in_relation_cannot_tell_what_is_masked(house: House) -> None:
+    """One by one, by a label; or by sections."""
+    twins = await twins_of(house, "hospital", [MASKED])
+    await compare(*twins, lambda twin: as_professional(house, TREATING))
+    kinds = ("Encounter", "DiagnosticReport", "Observation")
+    masked = Terms(Right.MASK, permits=False, kinds=kinds, codes=((LOINC, "11502-2"),))
+    twins = await twins_of(house, "laboratory", [])
+    for twin in twins:
+        await house.lend(twin.record, masked)
+    await compare(*twins, lambda twin: as_professional(house, TREATING))
+
+
+async def test_a_professional_cannot_tell_that_they_are_blocked(house: House) -> None:
+    """From one who never had a relation: to the byte, whatever they ask and deposit."""
+    twins = await twins_of(house, "laboratory", [])
+    block = Terms(Right.BLOCK, Actor(PROFESSIONALS, DOCTOR.id), permits=False)
+    await house.lend(twins[0].record, block)
+    await compare(*twins, lambda twin: professional(house))
 
 
 async def test_a_professional_cannot_tell_what_others_deposited(house: House) -> None:

@@ -9,18 +9,19 @@ from fhir.lens import Binder, Lens, Statement
 from fhir.parameters import KINDS
 from fhir.predicate import And
 from fhir.stored import MissingKeyError
+from phr.access.decision import Facts
 from phr.access.installation import Installation
 from phr.access.scope import granted, narrowing
-from phr.access.sight import Facts, sight
+from phr.access.sight import sight
 from phr.access.visit import Visit
 from phr.core.database import Database, Session, synchronous_engine
 from tests import oracle
-from tests.access.worlds import BUCKET, EVERY, KEYS, MINE, NOW, Ask, asks, resources, store
+from tests.access.worlds import BUCKET, EVERY, KEYS, MINE, MUM_ACTS, MUM_SAYS, NOW, Ask, asks, resources, store
 
 
 def lens_of(ask: Ask) -> Lens:
     """What the policy and the scopes let this reader see."""
-    facts = Facts(MINE, BUCKET, ask.author, 1, ask.closed)
+    facts = Facts(MINE, BUCKET, ask.author, 1, ask.closed, MUM_ACTS)
     return Lens(And((sight(ask.reader, facts, NOW).predicate, narrowing(ask.held, ask.reader, ask.verb, KEYS))))
 
 
@@ -32,7 +33,9 @@ def check_policy() -> int:
         for one in resources():
             # Of another person's record and of the commons, the lens on this record shows nothing at all.
             inside = one.plain["record"] == MINE
-            expected = inside and oracle.sees(ask.plain, list(ask.scopes), ask.verb, one.plain, ask.closed, NOW)
+            expected = inside and oracle.sees(
+                ask.plain, list(ask.scopes), ask.verb, one.plain, ask.closed, NOW, MUM_SAYS
+            )
             assert lens.sight.holds(one.row) is expected, (ask, one.plain)
             seen += expected
     return seen
@@ -53,12 +56,14 @@ def check_views(installation: Installation) -> None:
                 expected = oracle.sees(ask.plain, list(ask.scopes), ask.verb, one.plain, None, NOW)
             else:
                 inside = one.plain["record"] == MINE
-                expected = inside and oracle.sees(ask.plain, list(ask.scopes), ask.verb, one.plain, ask.closed, NOW)
+                expected = inside and oracle.sees(
+                    ask.plain, list(ask.scopes), ask.verb, one.plain, ask.closed, NOW, MUM_SAYS
+                )
             assert lens.sight.holds(one.row) is expected, (ask, one.plain)
             scoped = oracle.scoped(ask.plain, list(ask.scopes), ask.verb, one.row.kind)
             assert granted(ask.held, ask.reader, ask.verb, one.row.kind) is scoped
         everything = {"record": MINE, "type": "Observation", "author": ask.plain["name"], "labels": set()}
-        opens = oracle.sees(ask.plain, list(EVERY), ask.verb, everything, ask.closed, NOW)
+        opens = oracle.sees(ask.plain, list(EVERY), ask.verb, everything, ask.closed, NOW, MUM_SAYS)
         assert (MINE in view.keyring.keys) is opens
         assert set(view.keyring.keys) <= {"", MINE}
         assert view.record == MINE
@@ -67,7 +72,7 @@ def check_views(installation: Installation) -> None:
 
 def test_the_policy_is_the_oracle() -> None:
     assert (len(list(asks())), len(resources())) == (1584, 1008)
-    assert check_policy() == 10764
+    assert check_policy() == 13488
 
 
 def test_a_request_looks_through_what_was_decided(installation: Installation) -> None:
@@ -90,7 +95,7 @@ def test_unscoped_is_the_policy_alone(installation: Installation) -> None:
         view, _ = Visit(installation, ask.reader, (), (), NOW).decide(ask.opened, None)
         for one in resources()[::11]:
             inside = one.plain["record"] == MINE
-            expected = oracle.sees(ask.plain, list(EVERY), "r", one.plain, ask.closed, NOW)
+            expected = oracle.sees(ask.plain, list(EVERY), "r", one.plain, ask.closed, NOW, MUM_SAYS)
             assert view.inside.sight.holds(one.row) is (inside and expected)
 
 

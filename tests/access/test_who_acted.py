@@ -113,6 +113,7 @@ def check_who() -> None:
 
 async def test_both_names_are_kept_over_http(house: House) -> None:
     record = await house.open_record()
+    await house.represent(record, account_of("mum"))
     made = (await professional(house, helped=True).post("Observation", observation(record))).json()["id"]
     assert (await delegate(house, record).get(f"Observation/{made}")).status_code == 200
     created, looked = entries(house, record)[-2:]

@@ -14,11 +14,14 @@ from auth.professionals import Professional as Identity
 from auth.scopes import Scope, parse
 from fhir.index import index
 from fhir.parameters import KINDS as TYPES
-from fhir.predicate import Row
+from fhir.predicate import Nothing, Row
 from fhir.record import COMMONS, RecordKeys
 from fhir.tables import resource
+from phr.access.consent import Actor, Terms, consent_of, provision_of
 from phr.access.installation import OpenedRecord
+from phr.access.provision import Right
 from phr.access.reader import Citizen, Delegate, Depositor, Operator, Professional, Reader, System, identity
+from phr.access.visit import holder
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BUCKET = 0x123
@@ -120,6 +123,8 @@ class Tiny:
     plain: dict[str, Any]
 
 
+WITHHELD = (None, NOW - timedelta(days=1), NOW, NOW + timedelta(microseconds=1))
+"""When what awaits its announcement shows by itself."""
 _BLANK: Any = {"category": None, "dates": {}, "words": frozenset()}
 
 
@@ -144,13 +149,30 @@ def resources() -> tuple[Tiny, ...]:
         name = f"{BUCKET:03x}-{n + 16:032x}"
         codes = CODES[n // len(KINDS) % len(CODES)]
         tokens = _tokens(kind, record, codes)
-        row = Row(BUCKET, name, kind, NOW, gone, record, **on, author=signed, tokens=tokens, **_BLANK)
+        until = WITHHELD[n // 7 % len(WITHHELD)]
+        more = {"withheld_until": until, "author": signed, "tokens": tokens}
+        row = Row(BUCKET, name, kind, NOW, gone, record, **on, **more, **_BLANK)
         labels = {LABELS[flag] for flag in FLAGS if on[flag]}
         parameter = "identifier" if kind == "Practitioner" else "category"
         searched = {(parameter, system, code) for system, code in codes}
         plain = {"record": record, "type": kind, "author": author, "labels": labels, "gone": gone, "codes": searched}
+        plain |= {"until": until}
         made.append(Tiny(row, plain))
     return tuple(made)
+
+
+MUM = Terms(Right.LEGAL_REPRESENTATIVE, Actor.account("mum"), since=NOW - timedelta(days=1))
+MUM_ACTS = tuple(one for one in [provision_of({**consent_of(MUM, MINE, NOW), "id": "c0"}, KEYS)] if one is not None)
+MUM_SAYS: tuple[dict[str, Any], ...] = (
+    {
+        "id": "c0",
+        "right": "legal-representative",
+        "about": "account:mum",
+        "permits": True,
+        "since": NOW - timedelta(days=1),
+        "until": None,
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +198,7 @@ class Ask:
     @property
     def opened(self) -> OpenedRecord:
         """The record, as a request opens it."""
-        return OpenedRecord(KEYS, 1, self.closed, NOW)
+        return OpenedRecord(KEYS, 1, self.closed, NOW, {holder(self.reader): (MUM_ACTS, Nothing())})
 
 
 def asks() -> Iterator[Ask]:
@@ -187,7 +209,7 @@ def asks() -> Iterator[Ask]:
 
 def store(engine: Engine) -> None:
     """Put every tiny resource in a real database."""
-    columns = ("bucket", "id", "kind", "updated", "gone", "record", *FLAGS, "author", "category")
+    columns = ("bucket", "id", "kind", "updated", "gone", "record", *FLAGS, "withheld_until", "author", "category")
     empty = {"version": 1, "dates": {}, "words": {}, "sealed": b""}
     rows = [
         {**{name: getattr(one.row, name) for name in columns}, **empty, "tokens": list(one.row.tokens)}

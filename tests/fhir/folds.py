@@ -15,6 +15,7 @@ from fhir.lens import Binder, Lens, sealed
 from fhir.predicate import (
     And,
     AuthoredBy,
+    Categorised,
     CategoryIn,
     Commons,
     Everything,
@@ -27,6 +28,7 @@ from fhir.predicate import (
     Predicate,
     Present,
     Row,
+    Withheld,
     Within,
 )
 from fhir.tables import resource
@@ -59,6 +61,7 @@ def _rows(n: int) -> st.SearchStrategy[Row]:
         masked=st.booleans(),
         hidden_from_patient=st.booleans(),
         hidden_from_proxies=st.booleans(),
+        withheld_until=st.sampled_from((*MOMENTS, None)),
         author=st.sampled_from((*TOKENS, None)),
         category=st.sampled_from((*TOKENS, None)),
         tokens=st.frozensets(st.sampled_from(TOKENS)),
@@ -70,7 +73,8 @@ def _rows(n: int) -> st.SearchStrategy[Row]:
 rows = st.integers(1, 12).flatmap(lambda count: st.tuples(*map(_rows, range(count))))
 
 atoms: st.SearchStrategy[Predicate] = st.one_of(
-    st.sampled_from((Everything(), Nothing(), Commons(), Present(), *map(Flagged, FLAGS))),
+    st.sampled_from((Everything(), Nothing(), Commons(), Present(), Categorised(), *map(Flagged, FLAGS))),
+    st.builds(Withheld, st.sampled_from(MOMENTS)),
     st.builds(Within, st.sampled_from((BUCKET, BUCKET + 1)), st.sampled_from(RECORDS)),
     st.builds(KindIn, st.frozensets(st.sampled_from(KINDS))),
     st.builds(IdIn, st.frozensets(st.integers(16, 27).map(lambda n: f"{BUCKET:03x}-{n:032x}"), max_size=3)),
@@ -143,6 +147,7 @@ def some_rows() -> list[Row]:
         "masked": (False, False, True),
         "hidden_from_patient": (False, True, True, False, True),
         "hidden_from_proxies": (True, False, False, False, True, True, False),
+        "withheld_until": (None, *MOMENTS, MOMENTS[1]),
         "author": (*TOKENS, None),
         "category": (None, *TOKENS, None),
         "tokens": (frozenset(), frozenset(TOKENS[:1]), frozenset(TOKENS)),
@@ -162,6 +167,7 @@ def some_atoms() -> list[Predicate]:
     return [
         *(Everything(), Nothing(), Commons(), Present(), *map(Flagged, FLAGS), Within(BUCKET, RECORDS[0])),
         *(KindIn(frozenset(KINDS[:1])), KindIn(frozenset(KINDS[:2])), IdIn(ids), IdIn(frozenset(list(ids)[:1]))),
+        *(Categorised(), *map(Withheld, MOMENTS)),
         *(AuthoredBy(TOKENS[0]), CategoryIn(frozenset(TOKENS[:2])), TokenAny(frozenset(TOKENS[:1]))),
         *(HasDate("date"), HasDate("it's"), DateMatch("date", "ne", 0, 1), DateMatch("it's", "ap", 0, 1)),
         *(Word("name", mode, word) for mode in ("starts", "contains", "exact") for word in ("dur%", "durand", "\\")),

@@ -38,6 +38,7 @@ def row(found: Index) -> Row:
         masked=found.masked,
         hidden_from_patient=found.hidden_from_patient,
         hidden_from_proxies=found.hidden_from_proxies,
+        withheld_until=None,
         author=None,
         category=found.category,
         tokens=found.tokens,

@@ -86,7 +86,7 @@ def test_what_a_document_is_found_by() -> None:
     wanted = "patient type category period setting facility event status author security-label is-archived creation"
     assert set(wanted.split()) <= set(document)
     assert {"sourceId", "designationType"} <= set(KINDS["List"].parameters)
-    assert set(KINDS["AuditEvent"].parameters) == {"patient", "date"}
+    assert set(KINDS["AuditEvent"].parameters) == {"action", "agent", "date", "entity", "group", "outcome", "patient"}
     assert set(COMMON) == {"_id", "_lastUpdated", "_security", "_tag", "_profile"}
     assert document["patient"] == Parameter("patient", "reference", ("subject[is=Patient]",), ("Patient",))
 

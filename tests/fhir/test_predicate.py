@@ -89,6 +89,7 @@ _BLANK: dict[str, Any] = {
     "gone": False,
     "record": None,
     **dict.fromkeys(folds.FLAGS, False),
+    "withheld_until": None,
     "author": None,
     "category": None,
     "tokens": frozenset(),

@@ -1,12 +1,13 @@
 """Who may act for whom: what the chooser shows, when it ends, and what ends with it."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from threading import Thread
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from auth import accounts, clients, grants, sessions
@@ -14,10 +15,10 @@ from auth.accounts import Account
 from auth.clients import Kind
 from auth.sessions import Proof
 from phr import representation
-from phr.core.database import synchronous_engine
+from phr.core.database import Database, synchronous_engine
 from phr.core.keys import PURPOSES, SystemKeys
 from phr.core.vault import new_key
-from phr.representation import PARENT
+from phr.representation import CAREGIVER, PARENT, Representation
 from tests.auth.city import Clock
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -26,8 +27,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Family:
     """Parents, and the records of children."""
 
-    def __init__(self, database_url: str) -> None:
-        self.engine = synchronous_engine(database_url)
+    def __init__(self, engine: Engine, database: Database) -> None:
+        self.engine, self.database = engine, database
         self.keys = SystemKeys({purpose: new_key() for purpose in PURPOSES})
         self.clock = Clock()
         self.clock.now = NOW
@@ -42,23 +43,26 @@ class Family:
                 now=NOW,
             )
 
-    def parent(self, record: str | None = None) -> Account:
+    def parent(self, record: str | None = None, born: str | None = None) -> Account:
         mark = uuid4().hex
         with Session(self.engine) as session, session.begin():
-            id = accounts.enroll(  # noqa: A001
-                session, self.keys, mark, "des tomates bien rouges", "Claire Moreau", f"{mark}@poste.test", record, NOW
+            id = accounts.create(  # noqa: A001
+                session, self.keys, mark, "", "Claire Moreau", f"{mark}@poste.test", record, NOW, born
             )
             found = accounts.find(session, self.keys, id)
         assert found is not None
         return found
 
-    def add(self, parent: Account, record: str, label: str = "Lina", until: datetime | None = None) -> None:
-        with Session(self.engine) as session, session.begin():
-            representation.add(session, self.keys, parent.id, record, label, PARENT, self.clock(), until=until)
+    async def add(
+        self, parent: Account, record: str, label: str = "Lina", until: datetime | None = None, basis: str = PARENT
+    ) -> None:
+        async with self.database.transaction() as session:
+            one = Representation(parent.id, record, label, basis, self.clock(), until, "a consent")
+            await representation.add(session, self.keys, one)
 
-    def end(self, parent: Account, record: str) -> bool:
-        with Session(self.engine) as session, session.begin():
-            return representation.end(session, self.keys, parent.id, record, self.clock())
+    async def end(self, parent: Account, record: str) -> bool:
+        async with self.database.transaction() as session:
+            return await representation.end(session, self.keys, parent.id, record, self.clock())
 
     def holds(self, parent: Account, record: str) -> bool:
         with Session(self.engine) as session, session.begin():
@@ -69,14 +73,13 @@ class Family:
             found = representation.choices(session, self.keys, parent, self.clock())
         return [(one.record, one.label, one.own) for one in found]
 
-    def grant(self, session: Session, parent: Account, record: str) -> UUID:
+    def grant(self, session: Session, parent: Account, record: str, until: datetime | None = None) -> UUID:
         proof = Proof(("pwd", "otp"), "mfa", NOW)
         secret = sessions.start(session, self.keys, parent, proof, "Firefox", NOW)[1]
         visitor = sessions.find(session, self.keys, secret, NOW)
         assert visitor is not None
-        return grants.record(
-            session, self.keys, self.app, visitor, ["patient/*.rs"], record, str(parent.id), True, self.clock()
-        )
+        place = session, self.keys, self.app, visitor, ["patient/*.rs"], record
+        return grants.record(*place, str(parent.id), True, self.clock(), until=until)
 
     def standing(self, parent: Account) -> list[UUID]:
         with Session(self.engine) as session:
@@ -84,53 +87,54 @@ class Family:
 
 
 @pytest.fixture
-def family(database_url: str) -> Iterator[Family]:
-    found = Family(database_url)
-    yield found
-    found.engine.dispose()
+async def family(database_url: str) -> AsyncIterator[Family]:
+    engine, database = synchronous_engine(database_url), await Database.connect(database_url, 2)
+    yield Family(engine, database)
+    await database.close()
+    engine.dispose()
 
 
 def record() -> str:
     return f"00a-{uuid4().hex}"
 
 
-def test_one_s_own_record_comes_first(family: Family) -> None:
+async def test_one_s_own_record_comes_first(family: Family) -> None:
     own, lina, anna = record(), record(), record()
     parent = family.parent(own)
-    family.add(parent, lina, "Lina")
-    family.add(parent, anna, "anna")
+    await family.add(parent, lina, "Lina")
+    await family.add(parent, anna, "anna")
     assert family.choices(parent) == [(own, "Claire Moreau", True), (anna, "anna", False), (lina, "Lina", False)]
     other = record()
     assert family.choices(family.parent(other)) == [(other, "Claire Moreau", True)]
 
 
-def test_a_parent_without_a_record_chooses_among_the_children(family: Family) -> None:
+async def test_a_parent_without_a_record_chooses_among_the_children(family: Family) -> None:
     parent, lina = family.parent(), record()
     assert family.choices(parent) == []
-    family.add(parent, lina)
+    await family.add(parent, lina)
     assert family.choices(parent) == [(lina, "Lina", False)]
 
 
-def test_it_holds_for_this_parent_and_this_child_alone(family: Family) -> None:
+async def test_it_holds_for_this_parent_and_this_child_alone(family: Family) -> None:
     parent, other, lina, anna = family.parent(), family.parent(), record(), record()
-    family.add(parent, lina)
+    await family.add(parent, lina)
     assert family.holds(parent, lina)
     assert not family.holds(parent, anna)
     assert not family.holds(other, lina)
 
 
-def test_ending_it_revokes_what_was_granted_under_it_and_nothing_else(family: Family) -> None:
+async def test_ending_it_revokes_what_was_granted_under_it_and_nothing_else(family: Family) -> None:
     own, lina, anna = record(), record(), record()
     parent, other = family.parent(own), family.parent()
     for child in (lina, anna):
-        family.add(parent, child)
-    family.add(other, lina)
+        await family.add(parent, child)
+    await family.add(other, lina)
     with Session(family.engine) as session, session.begin():
         kept = {family.grant(session, parent, own), family.grant(session, parent, anna)}
         ended = family.grant(session, parent, lina)
         others = family.grant(session, other, lina)
-    assert family.end(parent, lina)
-    assert not family.end(parent, lina)
+    assert await family.end(parent, lina)
+    assert not await family.end(parent, lina)
     assert not family.holds(parent, lina)
     assert family.choices(parent) == [(own, "Claire Moreau", True), (anna, "Lina", False)]
     assert set(family.standing(parent)) == kept
@@ -140,23 +144,23 @@ def test_ending_it_revokes_what_was_granted_under_it_and_nothing_else(family: Fa
         assert not grants.is_revoked(session, [*kept, others])
 
 
-def test_it_can_begin_again(family: Family) -> None:
+async def test_it_can_begin_again(family: Family) -> None:
     parent, lina = family.parent(), record()
-    family.add(parent, lina, "Lina")
-    family.end(parent, lina)
+    await family.add(parent, lina, "Lina")
+    await family.end(parent, lina)
     family.clock.pass_by(days=1)
-    family.add(parent, lina, "Lili")
+    await family.add(parent, lina, "Lili")
     assert family.choices(parent) == [(lina, "Lili", False)]
 
 
-def test_it_ends_by_itself_when_the_child_is_of_age(family: Family) -> None:
+async def test_it_ends_by_itself_when_the_child_is_of_age(family: Family) -> None:
     parent, lina = family.parent(), record()
-    family.add(parent, lina, until=NOW + timedelta(days=1))
+    await family.add(parent, lina, until=NOW + timedelta(days=1))
     assert family.holds(parent, lina)
     family.clock.pass_by(days=1)
     assert not family.holds(parent, lina)
     assert family.choices(parent) == []
-    assert not family.end(parent, lina)
+    assert not await family.end(parent, lina)
 
 
 @pytest.mark.parametrize(
@@ -173,40 +177,80 @@ def test_majority_is_at_eighteen(birth: date, of_age: datetime) -> None:
 
 
 @pytest.mark.parametrize("check", ["holds", "choices"])
-def test_a_grant_made_while_it_ends_ends_too(family: Family, check: str) -> None:
+async def test_a_grant_made_while_it_ends_ends_too(family: Family, check: str) -> None:
     """Who checked that it holds keeps it from ending until their grant is there to be revoked."""
     parent, lina = family.parent(), record()
-    family.add(parent, lina)
-    ender = Thread(target=family.end, args=(parent, lina))
+    await family.add(parent, lina)
     with Session(family.engine) as session, session.begin():
         if check == "holds":
             assert representation.holds(session, parent.id, lina, NOW)
         else:
             assert representation.choices(session, family.keys, parent, NOW)
-        ender.start()
-        ender.join(0.3)
-        assert ender.is_alive()
+        ender = asyncio.create_task(family.end(parent, lina))
+        done, _ = await asyncio.wait({ender}, timeout=0.3)
+        assert not done
         made = family.grant(session, parent, lina)
-    ender.join()
+    assert await ender
     with Session(family.engine) as session:
         assert grants.is_revoked(session, [made])
 
 
-def test_the_label_is_sealed_where_it_stands(family: Family) -> None:
+async def test_who_is_cared_for_is_counted_apart(family: Family) -> None:
+    caregiver = family.parent()
+    for n in range(3):
+        await family.add(caregiver, record(), f"Jeanne{n}", basis=CAREGIVER)
+    await family.add(caregiver, gone := record(), basis=CAREGIVER)
+    await family.end(caregiver, gone)
+    await family.add(caregiver, record(), until=NOW, basis=CAREGIVER)
+    await family.add(caregiver, record())
+    async with family.database.session() as session:
+        assert await representation.count(session, caregiver.id, CAREGIVER, NOW) == 3
+
+
+async def test_it_is_shortened_with_its_consent(family: Family) -> None:
+    parent, lina = family.parent(), record()
+    await family.add(parent, lina)
+    async with family.database.transaction() as session:
+        await representation.shorten(session, parent.id, lina, NOW + timedelta(days=1), NOW)
+    assert family.holds(parent, lina)
+    family.clock.pass_by(days=1)
+    assert not family.holds(parent, lina)
+
+
+async def test_what_is_granted_for_a_minor_ends_with_their_minority(family: Family) -> None:
+    own, lina, of_age = record(), record(), representation.majority(date(2008, 12, 1))
+    ines, adult = family.parent(own, "2008-12-01"), family.parent(born="1985-05-17")
+    await family.add(adult, lina, until=of_age)
+    with Session(family.engine) as session:
+        [mine] = representation.choices(session, family.keys, ines, NOW)
+        [hers] = representation.choices(session, family.keys, adult, NOW)
+        [later] = representation.choices(session, family.keys, ines, of_age)
+        [unknown] = representation.choices(session, family.keys, replace(ines, born=None), NOW)
+    assert (mine.until, hers.until, later.until, unknown.until) == (of_age, of_age, None, None)
+    with Session(family.engine) as session, session.begin():
+        soon = NOW + timedelta(hours=1)
+        made = [family.grant(session, ines, own, until) for until in (soon, None, of_age)]
+        ends = [one.expires for one in grants.of_account(session, family.keys, ines.id, NOW)]
+    assert len(made) == 3
+    assert ends.count(soon) == 1
+    assert ends.count(NOW + grants.lifetime(family.app)) == 2
+
+
+async def test_the_label_is_sealed_where_it_stands(family: Family) -> None:
     parent, other, lina = family.parent(), family.parent(), record()
-    family.add(parent, lina, "Lina")
+    await family.add(parent, lina, "Lina")
     with Session(family.engine) as session:
         row = session.execute(select(representation.representation)).one()
     assert b"Lina" not in bytes(row.sealed)
-    assert "Lina" not in repr(representation.Representation(other.id, lina, "Lina", PARENT, NOW, None))
+    assert "Lina" not in repr(Representation(other.id, lina, "Lina", PARENT, NOW, None))
 
 
-def test_the_operator_sees_every_one(family: Family) -> None:
+async def test_the_operator_sees_every_one(family: Family) -> None:
     parents = [family.parent() for _ in range(3)]
     for parent in parents:
-        family.add(parent, record())
-    family.add(parents[0], gone := record())
-    family.end(parents[0], gone)
+        await family.add(parent, record())
+    await family.add(parents[0], gone := record())
+    await family.end(parents[0], gone)
     with Session(family.engine) as session:
         found = list(representation.every(session, family.keys, NOW))
     assert sorted(one.account for one in found) == sorted(parent.id for parent in parents)

@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from phr import representation
 from phr.commands.people import people_cli
 from phr.core import outbox
 from phr.core.identifiers import INS_NIR
-from tests.house import House
+from phr.representation import Representation
+from tests.house import ALL, Caller, House
 
-BORN = "1985-05-17"
+BORN, LINA = "1985-05-17", "2018-07-14"
 Run = Callable[..., Awaitable[Result]]
 
 
@@ -72,6 +74,15 @@ async def parent(house: House, run: Run, login: str = "ada.durand") -> tuple[str
     return ins, await asyncio.to_thread(enrolled, house, result.output.split()[0], ins, login)
 
 
+WHO = ("--label", "Lina", "--born", LINA)
+
+
+def acting(house: House, found: Enrolled, record: str) -> Caller:
+    """An app of this account, in somebody else's record."""
+    account = str(found.account.id)
+    return house.caller(replace(house.claims("citizen-app", "app", ALL, record, subject=account), actor=account))
+
+
 async def test_the_letter_opens_the_account_of_that_record(house: House, run: Run) -> None:
     ins = house.new_ins()
     opened = await house.open_record(ins)
@@ -113,12 +124,20 @@ async def test_a_parent_acts_for_a_child_until_it_ends(house: House, run: Run, n
     ins, found = await parent(house, run)
     who = {"ins": ins, "login": found.account.login, "email": found.account.email}[named]
     child_ins = house.new_ins()
-    child = await house.open_record(child_ins)
-    result = await run("represent", child_ins, who, "--label", "Lina", "--born", "2018-07-14")
+    child = await house.open_record(child_ins, birthDate=LINA)
+    result = await run("represent", child_ins, who, "--label", "Lina", "--born", LINA)
     assert (result.exit_code, result.output) == (0, "Done. It ends by itself on 2036-07-14.\n")
     server = house.parts.server
     with Session(server.engine) as session, session.begin():
         assert representation.holds(session, found.account.id, child, datetime.now(UTC))
+    mother = acting(house, found, child)
+    assert (await mother.get(f"Patient/{child}")).status_code == 200
+    consents = (await mother.get("Consent?status=active&category=legal-representative")).json()["entry"]
+    [consent] = [one["resource"] for one in consents]
+    assert consent["provision"]["period"]["end"] == "2036-07-13T22:00:00.000+00:00"
+    again = await run("represent", child_ins, who, "--label", "Lina", "--born", LINA)
+    assert again.exit_code == 0, again.output
+    assert (await mother.get(f"Patient/{child}")).status_code == 200, "said twice, written once"
     listed = await run("representations", "list")
     assert all(word in listed.output for word in ("ada.durand", "Lina", "parent", child, "2036-07-14"))
     assert (await run("representations", "list", "--parent", who)).output == listed.output
@@ -126,21 +145,26 @@ async def test_a_parent_acts_for_a_child_until_it_ends(house: House, run: Run, n
     assert (ended.exit_code, ended.output) == (0, "Done. Every access given under it is revoked.\n")
     with Session(server.engine) as session, session.begin():
         assert not representation.holds(session, found.account.id, child, datetime.now(UTC))
+    assert (await mother.get(f"Patient/{child}")).status_code == 404
+    assert (await house.citizen(child).get(f"Consent/{consent['id']}")).json()["status"] == "inactive"
     assert "Lina" not in (await run("representations", "list")).output
     assert (await run("unrepresent", child_ins, who)).exit_code == 2
 
 
 async def test_who_cannot_be_represented_or_represent(house: House, run: Run) -> None:
     ins, _ = await parent(house, run)
-    child = house.new_ins()
-    await house.open_record(child)
+    child, adult = house.new_ins(), house.new_ins()
+    await house.open_record(child, birthDate=LINA)
+    await house.open_record(adult)
     of_age = datetime.now(UTC).year - 18
     refused = [
         ("represent", child, ins, "--label", "Lina", "--born", f"{of_age}-01-01"),
-        ("represent", ins, ins, "--label", "Lina", "--born", "2018-07-14"),
-        ("represent", child, child, "--label", "Lina", "--born", "2018-07-14"),
-        ("represent", child, "nobody", "--label", "Lina", "--born", "2018-07-14"),
-        ("represent", house.new_ins(), ins, "--label", "Lina", "--born", "2018-07-14"),
+        ("represent", adult, ins, "--label", "Ada", "--born", BORN),
+        ("represent", child, ins, "--label", "Lina", "--born", "2018-07-15"),
+        ("represent", ins, ins, "--label", "Lina", "--born", LINA),
+        ("represent", child, child, "--label", "Lina", "--born", LINA),
+        ("represent", child, "nobody", "--label", "Lina", "--born", LINA),
+        ("represent", house.new_ins(), ins, "--label", "Lina", "--born", LINA),
         ("unrepresent", child, ins),
         ("representations", "list", "--parent", "nobody"),
     ]
@@ -152,11 +176,42 @@ async def test_who_cannot_be_represented_or_represent(house: House, run: Run) ->
         assert session.execute(select(func.count()).select_from(representation.representation)).scalar_one() == 0
 
 
+async def test_two_parents_at_most(house: House, run: Run) -> None:
+    child = house.new_ins()
+    await house.open_record(child, birthDate=LINA)
+    said = [await run("represent", child, (await parent(house, run, f"parent.{n}"))[0], *WHO) for n in range(3)]
+    assert [one.exit_code for one in said] == [0, 0, 2]
+    assert said[2].stderr.startswith("Nothing was changed: A person has at most 2 legal representatives")
+
+
+async def test_what_the_release_before_wrote_is_renewed(house: House, run: Run) -> None:
+    """Its rows have no Consent: their parents see nothing until the operator says so."""
+    _, found = await parent(house, run)
+    child, grown = await house.open_record(birthDate=LINA), await house.open_record()
+    keys = house.parts.server.keys
+    async with house.parts.installation.database.transaction() as session:
+        for one in (child, grown):
+            row = Representation(found.account.id, one, "Lina", representation.PARENT, datetime.now(UTC), None)
+            await representation.add(session, keys, row)
+    mother = acting(house, found, child)
+    assert (await mother.get(f"Patient/{child}")).status_code == 404
+    result = await run("representations", "renew")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, "1 renewed, 1 could not be.")
+    assert (await mother.get(f"Patient/{child}")).status_code == 200
+    assert (await acting(house, found, grown).get(f"Patient/{grown}")).status_code == 404
+    with Session(house.parts.server.engine) as session:
+        kept = {one.record: one for one in representation.every(session, keys, datetime.now(UTC))}
+    assert kept[child].until == representation.majority(date.fromisoformat(LINA))
+    assert kept[child].consent is not None
+    again = await run("representations", "renew")
+    assert again.output.splitlines()[-1] == "0 renewed, 1 could not be."
+
+
 async def test_a_disabled_account_is_still_found_to_be_ended(house: House, run: Run) -> None:
     ins, found = await parent(house, run)
     child = house.new_ins()
-    await house.open_record(child)
-    await run("represent", child, ins, "--label", "Lina", "--born", "2018-07-14")
+    await house.open_record(child, birthDate=LINA)
+    await run("represent", child, ins, "--label", "Lina", "--born", LINA)
     with Session(house.parts.server.engine) as session, session.begin():
         accounts.disable(session, found.account.id)
     assert (await run("unrepresent", child, ins)).exit_code == 0

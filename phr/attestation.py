@@ -1,0 +1,146 @@
+"""The attestation of a delegation: who lets whom do what, until when, as a PDF filed in the person's own record.
+
+The rule: it says what the Consent says and nothing more; in French, for whoever is shown it on paper. Core fonts only,
+so what Latin-1 cannot write is spelled with the letters it has.
+"""
+
+import base64
+import unicodedata
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from fpdf import FPDF
+
+from phr import codes
+from phr.access.consent import URI, Terms
+from phr.access.provision import Right
+from phr.documents import sha1
+from phr.representation import PARIS
+
+Json = dict[str, Any]
+TYPE = "59284-0"
+"""LOINC: Attestation de consentement, of class 95 (JDV_J66-TypeCode-DMP)."""
+_POWERS = {
+    "consult": "consulter le dossier",
+    "documents": "ajouter et modifier des documents et des données",
+    "message": "écrire aux professionnels de santé",
+    "prescriptions": "suivre les ordonnances",
+    "agenda": "tenir l'agenda",
+}
+_MONTHS = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)  # fmt: skip
+_LETTERS = str.maketrans({"’": "'", "‘": "'", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "–": "-"})
+_INK, _BLUE = (33, 37, 41), (0, 0, 145)
+
+
+def document(patient: Json, terms: Terms, now: datetime, issuer: str) -> Json:
+    """The DocumentReference, its PDF inline (ITI-105), about this Patient."""
+    data = printed(patient, terms, now)
+    title = _title(terms)
+    kind, family = codes.document_type(codes.LOINC, TYPE), codes.document_class(codes.CLASS, "95")
+    own = codes.facility_type(codes.PRODUCER, codes.PATIENT_PRODUCER)
+    if kind is None or family is None or own is None:
+        raise KeyError(TYPE)
+    person = {"reference": f"Patient/{patient['id']}"}
+    at = now.isoformat(timespec="seconds")
+    return {
+        "resourceType": "DocumentReference",
+        "masterIdentifier": {"system": URI, "value": f"urn:uuid:{uuid4()}"},
+        "status": "current",
+        "type": _concept(kind),
+        "category": [_concept(family)],
+        "subject": person,
+        "date": at,
+        "author": [person],
+        "custodian": {"identifier": {"system": URI, "value": issuer}, "display": "Carnet"},
+        "description": title,
+        "securityLabel": [{"coding": [{"system": codes.CONFIDENTIALITY, "code": "N"}]}],
+        "content": [
+            {
+                "attachment": {
+                    "contentType": "application/pdf",
+                    "language": "fr-FR",
+                    "title": title,
+                    "creation": at,
+                    "size": len(data),
+                    "hash": sha1(data),
+                    "data": base64.b64encode(data).decode("ascii"),
+                }
+            }
+        ],
+        "context": {"period": {"start": at}, "facilityType": _concept(own), "practiceSetting": _concept(own)},
+    }
+
+
+def printed(patient: Json, terms: Terms, now: datetime) -> bytes:
+    """The PDF: one page of A4."""
+    pdf = FPDF(format="A4", unit="mm")
+    pdf.set_creation_date(now)
+    pdf.set_title(latin(_title(terms)))
+    pdf.set_lang("fr-FR")
+    pdf.set_margins(22, 24, 22)
+    pdf.add_page()
+    pdf.set_text_color(*_BLUE)
+    pdf.set_font("Helvetica", "B", 17)
+    pdf.multi_cell(0, 9, latin(_title(terms)), new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(6)
+    pdf.set_text_color(*_INK)
+    for style, text in _lines(patient, terms, now):
+        pdf.set_font("Helvetica", style, 11.5)
+        pdf.multi_cell(0, 6.5, latin(text), new_x="LMARGIN", new_y="NEXT")
+        pdf.ln(1.5)
+    return bytes(pdf.output())
+
+
+def latin(text: str) -> str:
+    """The same text in Latin-1: letters it lacks lose their marks, what remains is a question mark."""
+    letters = (
+        one
+        if ord(one) < 256
+        else unicodedata.normalize("NFKD", one).encode("latin-1", "ignore").decode("latin-1") or "?"
+        for one in unicodedata.normalize("NFC", text).translate(_LETTERS)
+    )
+    return "".join(letters)
+
+
+def _title(terms: Terms) -> str:
+    parent = terms.right is Right.LEGAL_REPRESENTATIVE
+    return "Attestation de représentation légale" if parent else "Attestation de délégation à un aidant"
+
+
+def _lines(patient: Json, terms: Terms, now: datetime) -> list[tuple[str, str]]:
+    whom = terms.actor.display if terms.actor is not None else ""
+    until = "jusqu'à ce que l'accord soit retiré" if terms.until is None else f"jusqu'au {_moment(terms.until)}"
+    person = _name(patient)
+    if terms.right is Right.LEGAL_REPRESENTATIVE:
+        said = [("", f"{whom} représente {person}, mineur, et agit en son nom dans son dossier Carnet.")]
+    else:
+        may = [("", f"-  {_POWERS[power]} ;") for power in terms.powers]
+        said = [("", f"{person} autorise {whom} à agir comme aidant dans son dossier Carnet, pour :"), *may]
+    return [
+        *said,
+        ("B", f"À compter du {_moment(terms.since or now)}, {until}."),
+        ("", "Cet accord peut être retiré à tout moment. L'aidant peut aussi y mettre fin lui-même."
+             if terms.right is Right.CAREGIVER else "Il prend fin de lui-même à la majorité."),
+        ("", "Chaque action faite dans le dossier est inscrite dans son journal, sous le nom de son auteur."),
+        ("", f"Fait le {_moment(now)}."),
+    ]  # fmt: skip
+
+
+def _name(patient: Json) -> str:
+    named = sorted(patient.get("name", ()), key=lambda name: name.get("use") != "usual")
+    first = named[0] if named else {}
+    return " ".join((*first.get("given", ())[:1], first.get("family", ""))).strip()
+
+
+def _moment(at: datetime) -> str:
+    local = at.astimezone(PARIS)
+    day = "1er" if local.day == 1 else str(local.day)
+    return f"{day} {_MONTHS[local.month - 1]} {local.year} à {local.hour} h {local:%M} (heure de Paris)"
+
+
+def _concept(one: codes.Concept) -> Json:
+    return {"coding": [{"system": one.system, "code": one.code, "display": one.display}], "text": one.display}

@@ -1,0 +1,154 @@
+"""The rights of a record, written as Consents: by the operations that open and end them, and by plain REST.
+
+The rule: a Consent of ours and its row in the register are written in one transaction, under the record's lock
+(`Visit.act(..., deciding=True)`); what ended is never opened again; a block ends what it forbids.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhir import store
+from fhir.parameters import KINDS
+from fhir.predicate import IdIn
+from fhir.record import RecordKeys, bucket_of, new_id
+from fhir.search import all_of
+from fhir.store import Draft, draft
+from fhir.stored import Keyring, Stored
+from fhir.validation import validate
+from phr.access import register
+from phr.access.consent import Terms, consent_of, provision_of, right_of
+from phr.access.provision import LEASES, Provision, Right
+from phr.access.reader import Person, Reader
+from phr.access.right import Refused, may_decide
+from phr.access.visit import Deed
+from phr.core.errors import DomainError, Reason, absent, forbidden
+
+Json = dict[str, Any]
+CONSENT = KINDS["Consent"]
+STATUS_REASON = "https://carnet.example/StructureDefinition/status-reason"
+REASON = "https://carnet.example/CodeSystem/status-reason"
+_ENDED_BY_BLOCK = LEASES | {Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A Consent of the record as it stands: its row, its JSON."""
+
+    stored: Stored
+    json: Json
+
+    @property
+    def status(self) -> str:
+        """R4 consent-state-codes."""
+        return str(self.json.get("status"))
+
+
+def keys_of(deed: Deed) -> RecordKeys:
+    """The keys of the record the deed is about. Raises ABSENT when it is about none."""
+    if deed.opened is None:
+        raise absent()
+    return deed.opened.keys
+
+
+async def write(deed: Deed, terms: Terms) -> Draft:
+    """Open a right: its Consent and its row. What a professional opens has no author: its person alone ends it."""
+    keys = keys_of(deed)
+    body = consent_of(terms, keys.record, deed.visit.now)
+    identifier = new_id(bucket_of(keys.record) or 0)
+    made = _drafted(deed, identifier, 1, body, isinstance(deed.visit.reader, Person))
+    await store.insert_all(deed.session, [made], {keys.record: keys})
+    await derive(deed, made.json)
+    deed.touched.append(made.reference)
+    return made
+
+
+async def change(deed: Deed, held: Held, body: Json) -> Draft:
+    """Write the next version of a Consent, and its row. Its author stays."""
+    made = _drafted(deed, held.stored.id, held.stored.version + 1, body, False)
+    await store.replace(deed.session, made, keys_of(deed))
+    await derive(deed, made.json)
+    deed.touched.append(made.reference)
+    return made
+
+
+async def end(deed: Deed, ids: Iterable[str], reason: str, status: str = "inactive") -> list[Draft]:
+    """End rights that are active or proposed, with a coded reason. Those ended already are left as they are."""
+    found = await find(deed, ids)
+    return [
+        await change(deed, one, ended(one.json, reason, status))
+        for one in found
+        if one.status in ("active", "proposed")
+    ]
+
+
+def ended(body: Json, reason: str, status: str = "inactive") -> Json:
+    """The Consent, ended for a coded reason."""
+    kept = [one for one in body.get("extension", ()) if one.get("url") != STATUS_REASON]
+    why = {"url": STATUS_REASON, "valueCoding": {"system": REASON, "code": reason}}
+    return {**body, "status": status, "extension": [*kept, why]}
+
+
+async def find(deed: Deed, ids: Iterable[str]) -> list[Held]:
+    """Consents of this record by id; for what decides about them, whatever the reader sees."""
+    wanted = frozenset(ids)
+    if not wanted:
+        return []
+    keys = keys_of(deed)
+    rows = await deed.fetch(all_of(deed.consents(), IdIn(wanted), len(wanted)))
+    keyring = Keyring({keys.record: keys})
+    return [Held(stored, stored.json(keyring)) for stored in map(Stored.from_row, rows)]
+
+
+async def listed(deed: Deed, rights: Iterable[Right]) -> list[Provision]:
+    """All the rows of the register about these rights, over or not, oldest first."""
+    wanted = frozenset(rights)
+    return [one for one in await register.every(deed.session, keys_of(deed).record) if one.right in wanted]
+
+
+async def derive(deed: Deed, consent: Mapping[str, Any]) -> None:
+    """Keep the register in step with a Consent just written; a block ends what runs. Raises CONTENT (422)."""
+    keys = keys_of(deed)
+    found = provision_of(consent, keys)
+    await register.derive(deed.session, keys.record, str(consent["id"]), found)
+    if found is None:
+        return
+    if found.right is Right.TREATING_PHYSICIAN:  # one at a time
+        await end(deed, [one.id for one in await listed(deed, [found.right]) if one.id != found.id], "replaced")
+    if found.right is Right.BLOCK:
+        running = await listed(deed, _ENDED_BY_BLOCK)
+        await end(deed, [one.id for one in running if found.actor in (one.actor, one.structure)], "blocked")
+
+
+def judge(reader: Reader, before: Json, after: Json, *, mine: bool) -> None:
+    """Whether a reader makes this change to a right by writing its Consent. Raises FORBIDDEN with the reason."""
+    right = right_of(before)
+    if right is not right_of(after):
+        raise forbidden("What a right is about does not change: end it, and write another.")
+    verdict = may_decide(reader, right, str(before.get("status")), str(after.get("status")), mine=mine)
+    if isinstance(verdict, Refused):
+        raise forbidden(verdict.why)
+    if not mine and _terms(before) != _terms(after):
+        raise forbidden("What a professional opened can only be ended.")
+
+
+def _terms(consent: Json) -> Json:
+    """What a Consent says, but for its status and what the server writes."""
+    apart = ("id", "meta", "text", "status", "extension")
+    kept = {name: value for name, value in consent.items() if name not in apart}
+    return {**kept, "extension": [one for one in consent.get("extension", ()) if one.get("url") != STATUS_REASON]}
+
+
+def is_right(body: Mapping[str, Any]) -> bool:
+    """Whether a Consent is a right of ours."""
+    return body.get("resourceType") == "Consent" and right_of(body) is not None
+
+
+def _drafted(deed: Deed, identifier: str, version: int, body: Json, own: bool) -> Draft:
+    issues = validate("Consent", body)
+    if issues:
+        raise DomainError(Reason.CONTENT, *issues)
+    keys, visit = keys_of(deed), deed.visit
+    author = visit.author(keys) if own else None
+    base = f"{visit.installation.settings.issuer}/fhir"
+    return draft(CONSENT, identifier, version, body, keys.record, author, keys, visit.now, base)

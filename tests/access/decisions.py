@@ -1,0 +1,176 @@
+"""Mistakes someone could make in the rights: how a Consent is read, when it is in force, what it lets see."""
+
+from tests.access.mutant import of
+
+RIGHTS = of(
+    "phr.access.sight",
+    (
+        "lent",
+        "a delegate sees what is kept from them",
+        '(inside, Not(Withheld(now)), Not(Flagged("hidden_from_proxies")))',
+        "(inside, Not(Withheld(now)))",
+    ),
+    (
+        "lent",
+        "a delegate sees what awaits its announcement",
+        '(inside, Not(Withheld(now)), Not(Flagged("hidden_from_proxies")))',
+        '(inside, Not(Flagged("hidden_from_proxies")))',
+    ),
+    (
+        "lent",
+        "a delegate without a mandate",
+        "    if len(mandates) != 1 or not",
+        "    if not mandates:\n        return Sight(And((inside, Not(Withheld(now)))), Because.REPRESENTS)\n"
+        "    if len(mandates) != 1 or not",
+    ),
+    (
+        "lent",
+        "of two mandates, the first",
+        "if len(mandates) != 1 or not mandates[0].permits:",
+        "mandates = mandates[:1]\n    if not mandates:",
+    ),
+    ("lent", "anybody's mandate", "one.right in DELEGATIONS and _mine(one, facts, now)", "one.right in DELEGATIONS"),
+    ("lent", "a caregiver is a parent", "if mandate.right is Right.LEGAL_REPRESENTATIVE:", "if True:"),
+    (
+        "lent",
+        "a caregiver always consults",
+        "if CONSULT in mandate.powers else AuthoredBy(facts.author)",
+        "if True else inside",
+    ),
+    ("lent", "a caregiver sees who else may see", 'Not(KindIn(frozenset({"Consent"})))', "inside"),
+    ("lent", "a caregiver does not see their mandate", "Or((own, others))", "others"),
+    ("lent", "rights that are over", "one.actor and one.lasts(now)]", "one.actor]"),
+    ("lent", "a mandate that is over", "one.actor == facts.author and one.lasts(now)", "one.actor == facts.author"),
+    ("lent", "no block", "one.right in _ORDER and not blocked", "one.right in _ORDER"),
+    ("lent", "a structure is not blocked", "for one in mine)\n", "for one in mine if one.actor == facts.author)\n"),
+    (
+        "lent",
+        "a block ends emergencies",
+        "if one.right is Right.EMERGENCY:\n",
+        "if one.right is Right.EMERGENCY and not blocked:\n",
+    ),
+    (
+        "lent",
+        "emergencies against the person's will",
+        "one.permits and preference(facts.provisions, one.purpose, now) is not False",
+        "one.permits",
+    ),
+    (
+        "lent",
+        "a right of another",
+        "held = [one for one in mine if one.actor == facts.author and",
+        "held = [one for one in mine if",
+    ),
+    ("lent", "any profession treats", "!= _PHYSICIAN:", "== ():"),
+    ("lent", "the student is a physician", '_PHYSICIAN = ("TRE_G15", "10")', '_PHYSICIAN = ("TRE_G16", "10")'),
+    ("lent", "the matrix is forgotten", "parts = [facts.entitled, selected(", "parts = [selected("),
+    (
+        "lent",
+        "a code opens everything",
+        'parts = [facts.entitled, selected(one, frozenset({"Patient"}))]',
+        "parts = [facts.entitled]",
+    ),
+    ("lent", "whom it is about is not shown", 'selected(one, frozenset({"Patient"}))', "selected(one)"),
+    ("lent", "masks do not mask", "return And((*parts, Not(masked)))", "return And(tuple(parts))"),
+    ("lent", "a label does not mask", 'Or((Flagged("masked"), *(', "Or((Commons(), *("),
+    ("lent", "a section does not mask", "*(selected(mask) for mask in masks)", ""),
+    (
+        "lent",
+        "everybody sees the masked",
+        "case Right.TREATING_PHYSICIAN | Right.ADMINISTRATOR:",
+        "case _ if one.permits:",
+    ),
+    (
+        "lent",
+        "the treating physician does not",
+        "case Right.TREATING_PHYSICIAN | Right.ADMINISTRATOR:",
+        "case Right.ADMINISTRATOR:",
+    ),
+    (
+        "lent",
+        "an emergency shows the masked",
+        'case Right.EMERGENCY if preference(facts.provisions, "MASKED", now):',
+        "case Right.EMERGENCY:",
+    ),
+    ("lent", "types do not narrow", "[KindIn(one.kinds)] if one.kinds else []", "[Everything()] if one.kinds else []"),
+    (
+        "lent",
+        "document types do not narrow",
+        "[CategoryIn(one.categories)] if one.categories else []",
+        "[Everything()] if one.categories else []",
+    ),
+    ("lent", "categories do not select", "parts += [TokenAny(one.tokens)] if one.tokens else []\n", "parts += []\n"),
+    ("lent", "choices do not select", "parts += [IdIn(one.resources)] if one.resources else []\n", "parts += []\n"),
+    ("lent", "an author loses their own", "seen = Or((own, IdIn(", "seen = Or((IdIn("),
+    ("lent", "rights without a record", "return Sight(And((inside, seen)), ", "return Sight(seen, "),
+    ("lent", "the lease is not shown to who holds it", "IdIn(frozenset(one.id for one in held)), *ways", "*ways"),
+)
+PROVISION = of(
+    "phr.access.provision",
+    ("lent", "over a moment too late", "now < self.until)", "now <= self.until)"),
+    ("lent", "begun a moment too late", "return self.since <= now and", "return self.since < now and"),
+    ("lent", "not begun yet", "return self.since <= now and", "return"),
+    (
+        "lent",
+        "of two preferences, one is enough",
+        "return all(said) if said else None",
+        "return any(said) if said else None",
+    ),
+    ("lent", "any preference for any purpose", "if one.purpose == purpose]", "]"),
+    ("lent", "what is over still is in force", "if one.right is right and one.lasts(now)]", "if one.right is right]"),
+)
+CONSENT = of(
+    "phr.access.consent",
+    (
+        "lent",
+        "an ended Consent is in force",
+        'if read.status != "active" or read.since is None:',
+        "if read.since is None:",
+    ),
+    ("lent", "a denial permits", 'permits=provision["type"] == "permit",', "permits=True,"),
+    ("lent", "the end is forgotten", "        until=read.until,\n", "        until=None,\n"),
+    (
+        "lent",
+        "the choice is forgotten",
+        'resources=frozenset(name.partition("/")[2] for name in read.data),',
+        "resources=frozenset(),",
+    ),
+    (
+        "lent",
+        "content does not go with its resource",
+        "for system, code in (*read.codes, *contents))",
+        "for system, code in read.codes)",
+    ),
+    (
+        "lent",
+        "content does not go with documents",
+        "kinds = frozenset(read.kinds) | (_DOCUMENTS if",
+        "kinds = frozenset(read.kinds) | (frozenset() if",
+    ),
+    ("consents", "any element of a provision", "        if name in provision:\n", "        if False:\n"),
+    (
+        "consents",
+        "two rights at once",
+        "if len(ours) > 1 or ours[0] not in set(Right):",
+        "if ours[0] not in set(Right):",
+    ),
+    ("consents", "a block that permits", "if right is not Right.PREFERENCE and (", "if False and ("),
+    (
+        "consents",
+        "a literal beside the identifier",
+        'if "reference" in reference or not isinstance(identifier, dict):',
+        "if not isinstance(identifier, dict):",
+    ),
+    (
+        "consents",
+        "several actors, the first",
+        "if len(listed) > 1 or not isinstance(reference, dict):",
+        "if not isinstance(reference, dict):",
+    ),
+    ("consents", "the period ends before it begins", "if until is not None and until < since:", "if False:"),
+)
+MATRIX = of(
+    "phr.access.matrix",
+    ("lent", "content of nothing yet", "Categorised(), Not(content)", "Not(content)"),
+    ("lent", "the types of others", "frozenset(KINDS) - line.kinds - DOCUMENT", "frozenset[str]()"),
+)
