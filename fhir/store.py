@@ -211,6 +211,17 @@ async def bury(session: Session, bucket: int, identifier: str, version: int, now
 
 _GOVERNED = ("masked", "hidden_from_patient", "hidden_from_proxies", "withheld_until", "category", "governor")
 _DOCUMENT = bindparam("document", type_=ID)
+
+
+def _governed(name: str) -> ColumnElement[Any]:
+    """The new value of a column of a Binary: its document's, whose month was counted once."""
+    if name != "withheld_until":
+        return bindparam(f"new_{name}", type_=resource.c[name].type)
+    document = resource.alias("document")
+    own = document.c.bucket == bindparam("bucket", type_=resource.c.bucket.type), document.c.id == _DOCUMENT
+    return select(document.c.withheld_until).where(*own).scalar_subquery()
+
+
 _GOVERN: Query = compile_query(
     sealed(
         update(resource)
@@ -223,7 +234,7 @@ _GOVERN: Query = compile_query(
                 and_(resource.c.governor.is_(None), equals_any(resource.c.id, bindparam("ids", type_=ARRAY(String)))),
             ),
         )
-        .values({name: _new(name) for name in _GOVERNED})
+        .values({name: _governed(name) for name in _GOVERNED})
         .returning(resource.c.id)
     )
 )

@@ -17,8 +17,13 @@ from phr.core import outbox
 Kind = Literal["access", "emergency", "document", "delegation", "application"]
 """What happened; each has its mail, `auth/mails/notice_<kind>.toml`."""
 
-PREFERENCES = {"access": "notify-access", "document": "notify-document", "delegation": "notify-delegation"}
-"""The preference that silences a kind. An emergency (R1111-48) and an application are always told."""
+PREFERENCES = {
+    "access": "notify-access",
+    "document": "notify-document",
+    "delegation": "notify-delegation",
+    "application": "notify-application",
+}
+"""The preference that silences a kind. An emergency (R1111-48) is always told."""
 
 
 async def tell(deed: Deed, kind: Kind, *, always: bool = False, confidential: bool = False) -> None:

@@ -5,13 +5,13 @@ The rule: nothing is written before everything is judged, and what is written is
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fhir import store, tokens, wire
 from fhir.index import patients_of, references_of
 from fhir.parameters import KINDS, Kind
-from fhir.predicate import IdIn, KindIn
+from fhir.predicate import IdIn, KindIn, Row
 from fhir.record import RecordKeys, new_bucket, new_id
 from fhir.search import all_of, one_of
 from fhir.store import Draft, draft
@@ -22,6 +22,7 @@ from phr.access.consent import right_of
 from phr.access.provision import preference
 from phr.access.reader import Person, System
 from phr.access.right import (
+    HIDDEN_FROM_PATIENT,
     HIDDEN_FROM_PROXIES,
     MASK,
     Change,
@@ -214,7 +215,7 @@ class Plan:
         for made, item in zip(drafts, self.items, strict=True):
             lens = sight.of(item.kind) if item.before is None else deed.viewing(UPDATE).of(item.kind)
             opening = deed.fresh and item.kind.name == "Patient"
-            if not opening and not lens.sight.holds(made.row()):
+            if not opening and not lens.sight.holds(self._row(made, item)):
                 with within(item.kind, item.where):
                     raise forbidden("The result would be out of your own sight.")
         await self._check_documents()
@@ -240,6 +241,12 @@ class Plan:
                 if item.before is None:
                     await self._supersede(made)
         return drafts
+
+    def _row(self, made: Draft, item: Item) -> Row:
+        """The row as it will be: what its writer saw before its time came is not withheld again by being written."""
+        row = made.row()
+        known = item.before_json is not None and HIDDEN_FROM_PATIENT in documents.labels(item.before_json)
+        return replace(row, withheld_until=self.deed.visit.now) if known else row
 
     async def _check_free(self, made: Draft) -> None:
         """The bytes of a document never change: its hash would lie, and its visibility would be lost."""

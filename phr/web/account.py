@@ -109,6 +109,7 @@ def router(server: AuthServer, installation: Installation | None = None) -> APIR
             "done": done,
             "action": to("/account/end", kept),
             "security": to("/account/security", kept),
+            "mine": to("/me", kept),
         }
         return pages.page(request, "account.html", values, query=kept)
 

@@ -70,9 +70,9 @@ class Mine:
         """An address that keeps the language and the record; `record`: of another one."""
         return to(path, [*self._kept(record), *more])
 
-    def go(self, path: str, done: str = "", *, own: bool = False) -> Response:
-        """On to a page, which says what was done; `own`: of their own record."""
-        kept = self._kept("" if own else None)
+    def go(self, path: str, done: str = "") -> Response:
+        """On to a page, which says what was done."""
+        kept = self._kept(None)
         return go(path, [*kept, ("done", done)] if done else kept)
 
     def done(self, known: Collection[str]) -> str:

@@ -113,7 +113,7 @@ def router(server: AuthServer) -> APIRouter:
         problem = problem_of(answer)
         if problem is not None:
             return await shown(mine, meant(given["do"], problem), form, answer.status_code)
-        return mine.go(PEOPLE, done, own=done == "left")
+        return mine.go(PEOPLE, done)
 
     return routes
 

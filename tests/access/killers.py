@@ -29,7 +29,10 @@ from tests.access import (
 from tests.fhir import folds, test_predicate
 
 MASKED, HIDDEN, FROM_PROXIES = "MASQUE_PS", "INVISIBLE_PATIENT", "INVISIBLE_REPRESENTANTS_LEGAUX"
-TOLD = ((frozenset({HIDDEN}), frozenset()), (frozenset({MASKED, HIDDEN}), frozenset({MASKED})))
+TOLD: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+    (frozenset({HIDDEN}), frozenset()),
+    (frozenset({MASKED, HIDDEN}), frozenset({MASKED})),
+)
 """A professional tells the person in person: what awaited its announcement is shown, and nothing else changes."""
 Check = Callable[[], Awaitable[None] | None]
 

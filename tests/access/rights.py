@@ -32,7 +32,7 @@ VITAL = (HL7, "vital-signs")
 
 DOCTOR, ELSEWHERE = professional("810001"), professional("810001", structure="1690000002")
 NURSE, UNLISTED = professional("810005", "60"), professional("810006", "93")
-LINES = {
+LINES: dict[tuple[str, str], dict[str, Any]] = {
     ("TRE_G15", "10"): {
         "every": True,
         "documents": {SECRET},
@@ -42,7 +42,7 @@ LINES = {
 }
 MATRIX = Matrix(
     {
-        (*who, ""): Line(bool(line["every"]), frozenset(line["documents"]), frozenset(line["types"]))  # type: ignore[arg-type]
+        (*who, ""): Line(bool(line["every"]), frozenset(line["documents"]), frozenset(line["types"]))
         for who, line in LINES.items()
     }
 )
@@ -226,7 +226,13 @@ def _thing(
         dates={},
         words=frozenset(),
     )
-    plain = {"record": MINE, "type": kind, "author": author, "labels": {LABELS[flag] for flag in on}, "id": name}
+    plain: dict[str, Any] = {
+        "record": MINE,
+        "type": kind,
+        "author": author,
+        "labels": {LABELS[flag] for flag in on},
+        "id": name,
+    }
     plain |= {"until": _AFTER, "codes": searched, "content of": code if kind == "Binary" else None}
     return Thing(row, plain)
 

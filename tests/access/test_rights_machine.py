@@ -129,7 +129,7 @@ def machine_of(house: House, runner: asyncio.Runner) -> type[RuleBasedStateMachi
         @rule(name=names, basis=st.sampled_from(("treating", "care-team", "explicit-consent")))
         def a_professional_opens(self, name: str, basis: str) -> None:
             life, about = self.life, f"professional:{PEOPLE[name].id}"
-            given = [{"name": "basis", "valueCode": basis}, {"name": "informed", "valueBoolean": True}]
+            given: list[Json] = [{"name": "basis", "valueCode": basis}, {"name": "informed", "valueBoolean": True}]
             answer = life.operate(life.professional(name), "open-access", *given)
             if self._running("block", about):
                 assert answer.status_code == 404

@@ -45,8 +45,8 @@ def test_the_policy_of_rights_is_the_oracle() -> None:
 async def session(database_url: str) -> AsyncIterator[Session]:
     """A session over a database that holds every thing."""
     engine = synchronous_engine(database_url)
-    names = ("bucket", "id", "kind", "updated", "gone", "record", "masked", "hidden_from_patient")
-    names = (*names, "hidden_from_proxies", "withheld_until", "author", "category")
+    names = ["bucket", "id", "kind", "updated", "gone", "record", "masked", "hidden_from_patient"]
+    names += ["hidden_from_proxies", "withheld_until", "author", "category"]
     empty = {"version": 1, "dates": {}, "words": {}, "sealed": b""}
     rows = [
         {**{name: getattr(one.row, name) for name in names}, **empty, "tokens": list(one.row.tokens)}

@@ -37,12 +37,12 @@ AUDIT = of(
     (
         "who",
         "only the last is shown",
-        "for actor in note.actors), application]",
-        "for actor in note.actors[-1:]), application]",
+        "        for actor in note.actors\n    ]",
+        "        for actor in note.actors[-1:]\n    ]",
     ),
     ("who", "the professional asked", "last = note.actors[-1]", "last = note.actors[0]"),
     ("who", "a delegate is the person", 'if note.reader == "Citizen":', 'if note.reader in ("Citizen", "Delegate"):'),
-    ("who", "the software is not shown", "for actor in note.actors), application]", "for actor in note.actors)]"),
+    ("who", "the software is not shown", "return [*people, application]", "return people"),
     ("doors", "hidden resources are named", "if name in visible)", ")"),
     ("doors", "acts on hidden resources show", "    if act.resources and not kept:\n", "    if False:\n"),
 )

@@ -150,12 +150,19 @@ def resources() -> tuple[Tiny, ...]:
         codes = CODES[n // len(KINDS) % len(CODES)]
         tokens = _tokens(kind, record, codes)
         until = WITHHELD[n // 7 % len(WITHHELD)]
-        more = {"withheld_until": until, "author": signed, "tokens": tokens}
+        more: Any = {"withheld_until": until, "author": signed, "tokens": tokens}
         row = Row(BUCKET, name, kind, NOW, gone, record, **on, **more, **_BLANK)
         labels = {LABELS[flag] for flag in FLAGS if on[flag]}
         parameter = "identifier" if kind == "Practitioner" else "category"
         searched = {(parameter, system, code) for system, code in codes}
-        plain = {"record": record, "type": kind, "author": author, "labels": labels, "gone": gone, "codes": searched}
+        plain: dict[str, Any] = {
+            "record": record,
+            "type": kind,
+            "author": author,
+            "labels": labels,
+            "gone": gone,
+            "codes": searched,
+        }
         plain |= {"until": until}
         made.append(Tiny(row, plain))
     return tuple(made)

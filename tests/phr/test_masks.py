@@ -424,11 +424,11 @@ async def test_all_that_is_asked_together_is_done_or_nothing_is(
     assert all(answer == answers[0] for answer in answers)
     assert told(await ask(citizen, record, "mask")) == nothing()
     assert named(report) in await everything(doctor, record)
-    refused = [note.refused for tag, note in notes(house, record) if tag is Tag.ACCESS and note.refused]
+    refused = [note.refused for tag, note in notes(house, record) if tag is Tag.SHARE and note.refused]
     assert refused == ["absent"] * 4
     await ask(citizen, record, "mask", document=named(report), section="conditions", all=True)
     tag, note = notes(house, record)[-1]
-    assert (tag, note.asked, note.refused) == (Tag.ACCESS, f"Patient/{record}/$mask", "")
+    assert (tag, note.asked, note.refused) == (Tag.SHARE, f"Patient/{record}/$mask", "")
 
 
 def own(record: str, **more: Any) -> Json:
@@ -462,7 +462,7 @@ async def test_who_masks(house: House, record: str, report: Json) -> None:
         await ask(house.citizen(other), record, operation, 404, **values)
         for caller in (software(house), house.depositor(), house.operator()):
             await ask(caller, record, operation, 403, **values)
-    refused = [(note.reader, note.refused) for tag, note in notes(house, record) if tag is Tag.ACCESS and note.refused]
+    refused = [(note.reader, note.refused) for tag, note in notes(house, record) if tag is Tag.SHARE and note.refused]
     assert refused == [("Delegate", "not-entitled")] * 4
     few = ("patient/DocumentReference.cruds", "patient/Consent.rs")
     await ask(house.citizen(record, few), record, "mask", 403, **values)

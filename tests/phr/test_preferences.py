@@ -92,7 +92,7 @@ async def test_saying_it_again_writes_nothing(house: House, record: str) -> None
     assert len(await consents(citizen, record)) == 2
     assert await consents(citizen, record, "inactive") == []
     tags = [(tag, note.asked) for tag, note in notes(house, record)]
-    assert tags.count((Tag.ACCESS, f"Patient/{record}/$preferences")) == 3
+    assert tags.count((Tag.SHARE, f"Patient/{record}/$preferences")) == 3
 
 
 async def test_two_that_disagree_and_one_that_will_end_are_settled(house: House, record: str) -> None:
@@ -153,7 +153,7 @@ async def test_who_says_it(house: House, record: str) -> None:
         await read(caller, record, status)
         await say(caller, record, status, BTG=True)
     refused = [(tag, note.refused) for tag, note in notes(house, record) if note.refused]
-    assert refused == [(Tag.READ, "not-entitled"), (Tag.ACCESS, "not-entitled")] * 2
+    assert refused == [(Tag.READ, "not-entitled"), (Tag.SHARE, "not-entitled")] * 2
     assert not (await read(house.citizen(record), record))["BTG"]
 
 

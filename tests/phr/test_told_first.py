@@ -183,7 +183,6 @@ async def test_hidden_late_the_month_is_counted_from_then(house: House, record: 
     assert await ways(house.citizen(record), record, stored) == WAYS - {"include"}
 
 
-@pytest.mark.xfail(strict=True, reason="fhir.store.govern counts a new Binary's month from the version that brought it")
 async def test_new_bytes_of_the_document_follow_it(house: House, record: str, report: Json) -> None:
     at(house, JANUARY_31 + timedelta(days=20))
     hospital = house.depositor()

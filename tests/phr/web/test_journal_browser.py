@@ -173,7 +173,7 @@ def sound(page: Page) -> None:
 
 def group(page: Page, name: str) -> None:
     page.get_by_role("navigation", name=FR["journal_groups"]).get_by_role("link", name=name, exact=True).click()
-    expect(page.locator("[aria-current=page]")).to_have_text(name)
+    expect(page.locator(".button[aria-current=page]")).to_have_text(name)
 
 
 def test_the_journal_is_read_by_group_and_by_day(served: Served, tab: Tab) -> None:
@@ -229,13 +229,13 @@ def test_older_entries_follow_and_the_way_back(served: Served, tab: Tab) -> None
 def test_a_child_s_journal_and_one_that_is_not_for_a_caregiver(served: Served, tab: Tab) -> None:
     page = tab()
     page.goto("/me/journal")
-    page.get_by_label(FR["journal_whose"]).select_option("Léo")
+    page.get_by_label(FR["journal_whose"], exact=True).select_option("Léo")
     page.get_by_role("button", name=FR["journal_choose"]).click()
     expect(page.locator("ul.list > li").filter(has_text="Le logiciel hospital a ajouté 1 résultat")).to_have_count(1)
     expect(page.get_by_text(FR["journal_group_mine_other"])).to_be_visible()
     group(page, FR["journal_group_representatives"])
     expect(page.locator("ul.list > li").first).to_contain_text("Vous avez consulté le journal")
-    page.get_by_label(FR["journal_whose"]).select_option("Mamie")
+    page.get_by_label(FR["journal_whose"], exact=True).select_option("Mamie")
     page.get_by_role("button", name=FR["journal_choose"]).click()
     expect(page.get_by_role("alert")).to_have_text(FR["journal_not_yours"])
     expect(page.locator("[data-export]")).to_have_count(0)

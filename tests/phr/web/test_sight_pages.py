@@ -168,6 +168,10 @@ async def test_a_professional_in_the_list_is_designated(house: House, claire: Pe
     assert physician["provision"]["actor"][0]["reference"]["display"] == "Lou Petit"
     await tab.does(ACCESS, do="administrator", consent=made["care"])
     assert len(await active(claire, Right.ADMINISTRATOR)) == 1
+    told = sections(await tab.get(ACCESS))
+    roles = [FR[f"access_do_{role}"] for role in ("treating-physician", "administrator")]
+    assert [role in told["care"] for role in roles] == [False, False], "they are already"
+    assert [role in told["leases"] for role in roles] == [True, True]
 
 
 async def test_somebody_typed_is_blocked_and_allowed(house: House, claire: Person, tab: Browser) -> None:
