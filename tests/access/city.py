@@ -136,6 +136,8 @@ class City:
         """Write a right, and remember it as the oracle reads it; the id of its Consent."""
         terms = replace(terms, since=self.house.now() - timedelta(minutes=1))
         made = await self.house.lend(record, terms)
+        ended = [one for one in self.rights if one[0] == record and _ends(terms, one[1])]
+        self.rights[:] = [one for one in self.rights if one not in ended]
         self.rights.append((record, {**plain_of(terms), "id": made}))
         return made
 
@@ -299,6 +301,14 @@ LABELS: dict[str, tuple[str, ...]] = {
     "from proxies": (FROM_PROXIES,),
     "hidden and masked": (HIDDEN, MASKED),
 }
+
+
+def _ends(terms: Terms, other: Json) -> bool:
+    """Whether a right ends another for good: a block what it forbids, a treating physician the one before."""
+    if terms.right is Right.TREATING_PHYSICIAN:
+        return bool(other["right"] == terms.right.value)
+    blocked = terms.right is Right.BLOCK and terms.actor is not None and other["about"] == terms.actor.name
+    return blocked and other["right"] in oracle.SHOWING
 
 
 HELD = {
