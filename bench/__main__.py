@@ -25,7 +25,7 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
-from bench.rights import lend, professional_token
+from bench.rights import author_token, lend, professional_token
 from bench.tokens import full_sign_in, verification
 from bench.town import Seeded, settle
 from phr.app import Parts, assemble
@@ -92,15 +92,16 @@ def _reads(parts: Parts, settings: Settings, town: list[Seeded]) -> list[bytes]:
     ]
 
 
-def _decisions(parts: Parts, settings: Settings, lent: list[tuple[int, Seeded]]) -> list[Line]:
-    """A professional's read against the person's own: what the rights of a record add to it."""
-    token = professional_token(parts.server, datetime.now(UTC) + timedelta(hours=2))
+def _decisions(parts: Parts, lent: list[tuple[int, Seeded]]) -> list[Line]:
+    """A professional's read against its author's own: what the rights of a record add to it."""
+    until = datetime.now(UTC) + timedelta(hours=2)
+    token, author = professional_token(parts.server, until), author_token(parts.server, until)
     lines = []
     for leases, seeded in lent:
         path = f"/fhir/DocumentReference/{seeded.documents[0]}"
-        ours, own = [get(path, token)], [get(path, _token(parts, settings, seeded.record))]
+        ours, own = [get(path, token)], [get(path, author)]
         mine, other, ratio = _paired(lambda: measure(PORT, ours), lambda: measure(PORT, own))  # noqa: B023  (run at once)
-        what = f"read under a right, {leases:,} leases ÷ the person's own"
+        what = f"read under a right, {leases:,} leases ÷ its author's"
         lines.append(Line(what, _shown(mine), _shown(other), f"{1 / ratio:.2f}", "≤ 1.2"))
     return lines
 
@@ -167,7 +168,7 @@ def main() -> None:
             with served, floor:
                 lines += verification(parts.server, [_token(parts, settings, seeded.record) for seeded in town])
                 lines.append(full_sign_in(parts.server, town[0].record))
-                lines += _decisions(parts, settings, lent)
+                lines += _decisions(parts, lent)
                 lines += _measure(parts, settings, url, large, town)
             per_row, sealed = asyncio.run(_bytes_per_resource(url))
             size = Line("bytes on disk per resource", f"{per_row:,.0f}", f"{sealed:,.0f} sealed", "", "")

@@ -1,6 +1,7 @@
-"""What the decision costs: a professional's read under a right, against the person's own read of the same document.
+"""What the decision costs: a professional's read under a right, against its author's read of the same document.
 
-The rule: nothing is measured but reading by id, on one record each, with as many leases on it as a lifetime gives.
+The rule: nothing is measured but reading by id, on one record each, with as many leases on it as a lifetime gives. Both
+find the record by the document's id; the author needs no right.
 """
 
 from datetime import UTC, datetime
@@ -36,6 +37,12 @@ async def lend(installation: Installation) -> list[tuple[int, Seeded]]:
             await rights.write(deed, Terms(right, Actor(PROFESSIONALS, _DOCTOR.id), purpose="treating"))
         found.append((leases, seeded))
     return found
+
+
+def author_token(server: AuthServer, until: datetime) -> str:
+    """The software that deposited, which sees its own without any right."""
+    claims = Claims("bench", "deposit", "bench", None, ("system/*.rs",), str(uuid4()), None, until)
+    return mint(server.issuer, server.signing, server.subjects, claims, claims.client, datetime.now(UTC))
 
 
 def professional_token(server: AuthServer, until: datetime) -> str:
