@@ -8,11 +8,12 @@ import pytest
 
 from auth.professionals import Professional
 from fhir.parameters import KINDS
+from fhir.predicate import Nothing
 from phr import codes
 from phr.access import matrix
 from phr.access.matrix import FILE, UNGIVEN, Line, Matrix, document_types, load
 from phr.core.settings import Settings
-from tests.access.worlds import DOCTOR, TRAINEE, professional
+from tests.access.worlds import DOCTOR, KEYS, TRAINEE, professional
 from tests.deposit import bytes_of, clinic, coded, deposited, document, ids
 from tests.house import Caller, House, observation
 
@@ -260,3 +261,7 @@ def test_today() -> None:
         for cell in (line.default, *line.cells.values())
         if cell is not None
     )
+
+
+def test_a_profession_without_a_line_sees_nothing() -> None:
+    assert load().entitled(professional("810099", "0"), KEYS.hashed) == Nothing()
