@@ -103,7 +103,7 @@ def check_consents() -> None:
         assert error is not None, name
         assert error.reason is Reason.CONTENT, name
         assert (error.issues[0].expression or "").startswith("Consent"), name
-    for codes in (["block", "mask"], ["nothing"]):
+    for codes in (["code-lease", "care-relation"], ["nothing"]):
         coding = [{"system": "https://carnet.example/CodeSystem/right", "code": code} for code in codes]
         assert _refusal({**whole, "category": [{"coding": coding}]}) is not None
     permitted = {**consent_of(Terms(Right.BLOCK, FULL.actor, permits=False), MINE, NOW), "id": "x"}

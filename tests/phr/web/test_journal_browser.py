@@ -82,21 +82,20 @@ def served(settings: Settings, database_url: str) -> Iterator[Served]:
     """The application, and Ada, signed in: their own record, a child's, and one they are a caregiver in."""
     listener = socket.create_server(("127.0.0.1", 0))
     issuer = f"http://localhost:{listener.getsockname()[1]}"
-    began, over, found = threading.Event(), threading.Event(), []
-    loop = asyncio.new_event_loop()
+    began, over, found = threading.Event(), threading.Event(), list[Served]()
 
     def ready(house: House) -> None:
-        found.append(house)
+        found.append(Served(house, issuer, asyncio.get_running_loop()))
         began.set()
 
     def run() -> None:
-        loop.run_until_complete(_serve(replace(settings, issuer=issuer), database_url, listener, ready, over))
+        asyncio.run(_serve(replace(settings, issuer=issuer), database_url, listener, ready, over))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         assert began.wait(60)
-        served = Served(found[0], issuer, loop)
+        [served] = found
         served.wait(_live(served))
         yield served
     finally:
