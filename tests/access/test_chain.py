@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from fhir.record import RecordKeys
+from fhir.record import RecordKeys, new_id
 from fhir.tables import record
 from phr.access import chain
+from phr.access.chain import end
 from phr.access.journal import (
     GENESIS,
     Entry,
@@ -265,3 +266,10 @@ def test_a_note_of_another_chain_does_not_open() -> None:
     for other in (("y", entry.id), ("x", uuid4())):
         with pytest.raises(BrokenSealError):
             read_note(keys, *other, sealed)
+
+
+async def test_a_chain_that_never_began_ends_as_it_is(house: House) -> None:
+    installation = house.parts.installation
+    async with installation.database.transaction() as session:
+        await end(session, installation, new_id(1))
+    assert await findings(house) == []
