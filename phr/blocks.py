@@ -4,8 +4,7 @@ The rule: a block ends what runs and refuses what is asked, deposits aside; lift
 professional learns who is blocked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir.stored import Keyring
@@ -25,9 +24,6 @@ from phr.writing import Written, written
 
 ROLES = {"treating-physician": Right.TREATING_PHYSICIAN, "administrator": Right.ADMINISTRATOR}
 LONGEST_NAME = 200
-WAITED = timedelta(minutes=1)
-"""TRAP: a request that stood in line for the record's lock, or came under another clock, is dated before what was
-written ahead of it: a right that begins so little later has begun."""
 
 _CAREGIVER, _BLOCKED = "caregiver", "blocked"
 _FORMS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
@@ -77,12 +73,6 @@ def refused(deed: Deed) -> DomainError:
     if deed.refused == _BLOCKED:
         return DomainError(Reason.CONFLICT, Issue("conflict", "This professional is blocked: allow them first."))
     return absent()
-
-
-def standing(provisions: Iterable[Provision], right: Right, now: datetime) -> list[Provision]:
-    """Those of one right that are in force, to who decides about them: also what was written while they waited."""
-    started = [one for one in provisions if one.right is right and one.since <= now + WAITED]
-    return [one for one in started if one.until is None or now < one.until]
 
 
 def blocked(deed: Deed) -> bool:
@@ -152,13 +142,10 @@ async def designate(visit: Visit, record: str, role: str, actor: Actor) -> Writt
 
 
 async def _designated(deed: Deed, right: Right, actor: Actor) -> Written:
-    listed = await rights.listed(deed, [right])
     hashed = rights.keys_of(deed).hashed(actor.name)
-    for one in standing(listed, right, deed.visit.now):
+    for one in in_force(await rights.listed(deed, [right]), right, deed.visit.now):
         if one.actor == hashed:
             return await kept(deed, one.id)
-    if right is Right.TREATING_PHYSICIAN:
-        await rights.end(deed, [one.id for one in listed if _lasting(one, deed)], "replaced")
     return written(await rights.write(deed, Terms(right, actor)), created=True)
 
 

@@ -42,7 +42,7 @@ async def open_access(visit: Visit, record: str | None, purpose: str, motive: st
     async with visit.act(record, CREATE, Tag.ACCESS, "Patient/$open-access", deciding=True) as deed:
         if record is None:
             deed.refused = "unknown"
-        elif preference(deed.provisions, purpose, visit.now) is False:
+        elif preference(deed.provisions, purpose, deed.visit.now) is False:
             deed.refused, deed.motive = "opposed", said
         else:
             deed.motive = said

@@ -65,7 +65,7 @@ async def prefer(visit: Visit, record: str, wanted: Mapping[str, bool]) -> dict[
     async with visit.act(record, UPDATE, Tag.SHARE, asked, deciding=True) as deed:
         refusal = refused(deed)
         if refusal is None:
-            held = _now(deed.provisions, visit.now)
+            held = _now(deed.provisions, deed.visit.now)
             for purpose, permits in wanted.items():
                 await _say(deed, purpose, permits=permits)
             return {**held, **wanted}

@@ -17,7 +17,7 @@ from auth.throttle import WINDOW as SWEPT
 from phr import codes, notices, rights
 from phr.access.consent import PROFESSIONALS, STRUCTURES, Actor, Terms, terms_of
 from phr.access.journal import Tag
-from phr.access.provision import Provision, Right
+from phr.access.provision import Provision, Right, in_force
 from phr.access.reader import Professional, identity
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import CREATE
@@ -179,12 +179,8 @@ def _refusal(deed: Deed, reader: Professional, row: Any, consent: Held, *, again
 def _running(deed: Deed, consent: str) -> Provision | None:
     """The lease this code opened for this very professional, if it runs."""
     mine, now = deed.visit.author(rights.keys_of(deed)), deed.visit.now
-    for one in deed.provisions:
-        # TRAP: a request that came after this one, and was served first, made a lease that begins after its `now`.
-        lasts = one.until is None or now < one.until
-        if one.right is Right.CODE_LEASE and one.source == consent and one.actor == mine and lasts:
-            return one
-    return None
+    running = in_force(deed.provisions, Right.CODE_LEASE, now)
+    return next((one for one in running if one.source == consent and one.actor == mine), None)
 
 
 def _lease(deed: Deed, reader: Professional, row: Any, consent: Held) -> Terms:

@@ -11,12 +11,12 @@ from auth.professionals import Professional as Identity
 from phr import codes, inbox, notices, rights
 from phr.access.consent import PROFESSIONALS, STRUCTURES, Actor, Terms, end_of_day, right_of, terms_of
 from phr.access.journal import Tag
-from phr.access.provision import LEASES, Provision, Right
+from phr.access.provision import LEASES, Provision, Right, in_force
 from phr.access.reader import Professional
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import CREATE, UPDATE, narrowing
 from phr.access.visit import Deed, Visit
-from phr.blocks import blocked, elsewhere, kept, refusal, refused, standing
+from phr.blocks import blocked, elsewhere, kept, refusal, refused
 from phr.core.errors import absent, forbidden, invalid
 from phr.core.identifiers import NationalStructure
 from phr.reading import require
@@ -76,7 +76,7 @@ async def lease(
     long is kept; shorter ones are replaced. What is confidential neither stands for what is not, nor is touched by it.
     """
     visit, keys, until = deed.visit, rights.keys_of(deed), end_of_day(deed.visit.now, days - 1)
-    held = [one for one in standing(deed.provisions, right, visit.now) if _same(one, deed, basis)]
+    held = [one for one in in_force(deed.provisions, right, visit.now) if _same(one, deed, basis)]
     for one in held:
         if (one.until is None or one.until >= until) and (deed.confidential or not one.confidential):
             return await kept(deed, one.id), False

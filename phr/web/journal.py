@@ -3,7 +3,6 @@
 The rule: the page says what the AuditEvents of the API say, in their own words, and nothing else.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,16 +15,14 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
-from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
-from auth.accounts import Account
 from auth.choices import RecordChoice
 from auth.server import AuthServer
 from phr.access.audit import SUCCESS, Group
 from phr.journal_words import day_of
 from phr.web.api import calling
 from phr.web.asgi import streamed
+from phr.web.mine import chosen_of, mark, records_of
 from phr.web.pages import Pages, Pairs, go, query_of, to
 
 HOME = "/me/journal"
@@ -101,7 +98,7 @@ def router(server: AuthServer) -> APIRouter:
         visitor = await pages.visitor(request)
         if visitor is None or visitor.account is None:
             return go("/signin", [(name, value) for name, value in query_of(request) if name == "ui_locales"])
-        choices = await run_in_threadpool(_records, server, visitor.account)
+        choices = await records_of(server, visitor.account)
         if not choices:
             return _page(pages, request, None, choices, problem="journal_no_record")
         asked, language = _asked(request, choices), pages.language(request, query_of(request))
@@ -117,7 +114,7 @@ def router(server: AuthServer) -> APIRouter:
         visitor = await pages.visitor(request)
         if visitor is None or visitor.account is None:
             return go("/signin", [])
-        choices = await run_in_threadpool(_records, server, visitor.account)
+        choices = await records_of(server, visitor.account)
         form = request.query_params.get("form", "")
         if not choices or form not in FORMS:
             return go(HOME, [])
@@ -136,18 +133,12 @@ def router(server: AuthServer) -> APIRouter:
     return routes
 
 
-def _records(server: AuthServer, account: Account) -> Sequence[RecordChoice]:
-    with Session(server.engine) as session:
-        return server.records(session, server.keys, account, server.clock())
-
-
 def _asked(request: Request, choices: Sequence[RecordChoice]) -> Asked:
     query = request.query_params
-    chosen = next((one for one in choices if mark(one.record) == query.get("record")), choices[0])
     (since, wrong), (until, wrong_too) = _day(query.get("since")), _day(query.get("until"))
     group = query.get("group", "")
     return Asked(
-        chosen=chosen,
+        chosen=chosen_of(choices, query.get("record")),
         group=group if group in set(Group) else "",
         since=since,
         until=until,
@@ -156,11 +147,6 @@ def _asked(request: Request, choices: Sequence[RecordChoice]) -> Asked:
         locales=query.get("ui_locales", ""),
         wrong=wrong or wrong_too,
     )
-
-
-def mark(record: str) -> str:
-    """How an address of ours names a record without its id, for addresses are kept by browsers and proxies."""
-    return hashlib.sha256(record.encode()).hexdigest()[:12]
 
 
 def _day(text: str | None) -> tuple[date | None, bool]:

@@ -54,9 +54,7 @@ def router(server: AuthServer) -> APIRouter:
             "sight": [counted(f"me_{name}", n, language) for name, n in who if n],
             "codes": counted("me_codes", codes, language) if codes else "",
             "seen": seen,
-            "addresses": {
-                name: mine.at(f"{HOME}/{name}") for name in ("access", "share", "journal", "people", "choices")
-            },
+            "addresses": {name: mine.at(f"{HOME}/{name}") for name in _PAGES},
             "others": [(one, mine.at(HOME, record="" if one.own else one.record)) for one in mine.choices],
         }
         return mine.page("me.html", values)

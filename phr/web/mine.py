@@ -4,6 +4,7 @@ The rule: a page shows and does what the API shows and does to the person signed
 is told in plain words beside the form, and nothing typed is lost.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -112,12 +113,10 @@ async def opened(server: AuthServer, pages: Pages, request: Request) -> Mine | R
     visitor, query = await pages.visitor(request), query_of(request)
     if visitor is None or visitor.account is None:
         return go("/signin", [(name, value) for name, value in query if name == "ui_locales"])
-    choices = await run_in_threadpool(_records, server, visitor.account)
+    choices = await records_of(server, visitor.account)
     if not choices:
         return pages.page(request, "me_none.html", {})
-    wanted = dict(query).get("record")
-    chosen = next((one for one in choices if one.record == wanted), choices[0])
-    return Mine(server, pages, request, visitor, choices, chosen)
+    return Mine(server, pages, request, visitor, choices, chosen_of(choices, dict(query).get("record")))
 
 
 def problem_of(answer: httpx.Response) -> str | None:
@@ -131,6 +130,21 @@ def problem_of(answer: httpx.Response) -> str | None:
     return next((text for part, text in _REFUSALS if part in where), "me_refused")
 
 
-def _records(server: AuthServer, account: Account) -> Sequence[RecordChoice]:
-    with Session(server.engine) as session:
-        return server.records(session, server.keys, account, server.clock())
+async def records_of(server: AuthServer, account: Account) -> Sequence[RecordChoice]:
+    """The records a citizen may open: their own, then those of the people they act for."""
+
+    def read() -> Sequence[RecordChoice]:
+        with Session(server.engine) as session:
+            return server.records(session, server.keys, account, server.clock())
+
+    return await run_in_threadpool(read)
+
+
+def chosen_of(choices: Sequence[RecordChoice], named: str | None) -> RecordChoice:
+    """The record an address means, by its id or by its mark; the first of them otherwise."""
+    return next((one for one in choices if named in (one.record, mark(one.record))), choices[0])
+
+
+def mark(record: str) -> str:
+    """How an address of ours names a record without its id, for addresses are kept by browsers and proxies."""
+    return hashlib.sha256(record.encode()).hexdigest()[:12]

@@ -12,10 +12,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
-from auth.accounts import Account
 from auth.choices import RecordChoice
 from auth.server import AuthServer
 from auth.sessions import Visitor
@@ -27,6 +24,7 @@ from phr.masks import CATEGORIES
 from phr.web import redeem
 from phr.web.account import moment
 from phr.web.api import Api, calling
+from phr.web.mine import chosen_of, records_of
 from phr.web.pages import Pages, Pairs, form_of, go, query_of, to
 from phr.web.redeem import asking, resources, right, told, until
 from phr.web.words import TEXTS
@@ -75,10 +73,10 @@ def router(server: AuthServer) -> APIRouter:
         visitor, locales = await pages.visitor(request), _locales(query_of(request))
         if visitor is None or visitor.account is None:
             return go("/signin", locales)
-        choices = await run_in_threadpool(_records, server, visitor.account)
+        choices = await records_of(server, visitor.account)
         if not choices:
             return go("/account", locales)
-        return Person(visitor, choices, next((one for one in choices if one.record == record), choices[0]))
+        return Person(visitor, choices, chosen_of(choices, record))
 
     async def form_page(
         request: Request, who: Person, problem: str | None = None, form: Pairs | None = None, status: int = 200
@@ -161,11 +159,6 @@ def router(server: AuthServer) -> APIRouter:
         return go(HOME, [("record", record), ("ended", "yes"), *_locales(query_of(request))])
 
     return routes
-
-
-def _records(server: AuthServer, account: Account) -> Sequence[RecordChoice]:
-    with Session(server.engine) as session:
-        return server.records(session, server.keys, account, server.clock())
 
 
 def _wish(form: Pairs) -> tuple[Json, str | None]:

@@ -31,7 +31,7 @@ from phr.access.visit import Visit
 from phr.app import create_app
 from phr.core.settings import Settings
 from phr.web import words
-from phr.web.journal import mark
+from phr.web.mine import mark
 from tests.access.city import professional
 from tests.access.test_journal import many
 from tests.access.worlds import DOCTOR
