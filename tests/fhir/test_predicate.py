@@ -14,6 +14,7 @@ from fhir.lens import Binder, Lens
 from fhir.predicate import (
     And,
     AuthoredBy,
+    Categorised,
     CategoryIn,
     Commons,
     Everything,
@@ -26,6 +27,7 @@ from fhir.predicate import (
     Predicate,
     Present,
     Row,
+    Withheld,
     Within,
 )
 from phr.core.database import Database, Session, compile_query
@@ -54,6 +56,10 @@ async def agree(session: Session, many: Sequence[Row], asked: Sequence[Predicate
 @given(many=folds.rows, asked=st.lists(folds.predicates, min_size=1, max_size=8))
 async def test_holds_is_clause(session: Session, many: Sequence[Row], asked: Sequence[Predicate]) -> None:
     await agree(session, many, asked)
+
+
+async def test_every_kind_of_atom_holds_as_its_clause(session: Session) -> None:
+    await agree(session, folds.some_rows(), folds.some_atoms())
 
 
 async def test_every_date_prefix_against_every_range(session: Session) -> None:
@@ -115,7 +121,8 @@ def check_shapes() -> None:
         *(Everything(), Nothing(), Commons(), Present(), *map(Flagged, folds.FLAGS), one, other),
         *(KindIn(frozenset({"b"})), KindIn(frozenset({"a", "b"})), IdIn(frozenset({"a", "b"})), IdIn(frozenset())),
         *(Within(1, "a"), Within(2, "b"), AuthoredBy(folds.TOKENS[0]), AuthoredBy(folds.TOKENS[1])),
-        *(CategoryIn(frozenset(folds.TOKENS[:1])), TokenAny(frozenset(folds.TOKENS))),
+        *(CategoryIn(frozenset(folds.TOKENS[:1])), TokenAny(frozenset(folds.TOKENS)), Categorised()),
+        *map(Withheld, folds.MOMENTS[:2]),
         *(And((one, other)), And((other, one)), And((one,)), Or((one, other)), Or((one,)), Not(one), Not(other)),
         *(DateMatch("date", prefix, 0, 1) for prefix in PREFIXES),
         *(UpdatedMatch(prefix, *folds.MOMENTS[:2]) for prefix in PREFIXES),
