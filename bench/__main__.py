@@ -25,6 +25,7 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
+from bench.prevention import one_person, population
 from bench.rights import author_token, lend, professional_token
 from bench.tokens import full_sign_in, verification
 from bench.town import Seeded, settle
@@ -156,7 +157,9 @@ def main() -> None:
     directory = Path(tempfile.mkdtemp(prefix="carnet-bench-"))
     environment = {"PHR_ENV": "sandbox", "PHR_DATA_DIR": str(directory), "PHR_PORT": str(PORT)}
     settings = from_environment(environment)
-    lines: list[Line] = []
+    lines = one_person()
+    console.print("asking every rule of a million people …")
+    lines += population()
     try:
         with embedded(directory) as url:
             migrate(url)

@@ -72,7 +72,7 @@ def capability_statement(
 ) -> dict[str, Any]:
     """FHIR R4 CapabilityStatement of this installation.
 
-    `date`: of the software, ISO; `operations`: their names by resource type, or under `EVERY`.
+    `date`: of the software, ISO; `operations`: their names by resource type, under `EVERY`; under "" the system's.
     """
     uris = {
         "url": _URIS,
@@ -114,6 +114,7 @@ def capability_statement(
                 "security": security,
                 "resource": [_resource(kind, operations) for kind in KINDS.values()],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "operation": [{"name": n, "definition": f"{_OURS}/{n}"} for n in sorted(operations.get("", ()))],
             }
         ],
     }

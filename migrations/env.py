@@ -12,6 +12,8 @@ import phr.core.outbox
 import phr.imports
 import phr.inbox
 import phr.lifecycle
+import phr.prevention.feed
+import phr.prevention.watch
 import phr.representation
 import phr.sharing
 import phr.traits
@@ -27,6 +29,8 @@ MODELS = (
     phr.imports,
     phr.inbox,
     phr.lifecycle,
+    phr.prevention.feed,
+    phr.prevention.watch,
     phr.representation,
     phr.sharing,
     phr.traits,

@@ -21,7 +21,9 @@ from phr.commands.clients import clients_cli
 from phr.commands.opening import database, settings_or_exit
 from phr.commands.people import people_cli
 from phr.commands.records import records_cli, retire_key
+from phr.commands.rules import rules_cli
 from phr.commands.signing import signing_cli
+from phr.commands.worker import campaigns_cli, work
 from phr.core.settings import Settings
 from phr.core.vault import BrokenSealError, KeyFile
 from phr.schema import migrate
@@ -155,6 +157,9 @@ cli.add_typer(people_cli, name="people")
 cli.add_typer(records_cli, name="records")
 keys_cli.command(name="retire")(retire_key)
 cli.add_typer(signing_cli, name="signing")
+cli.add_typer(rules_cli, name="rules")
+cli.add_typer(campaigns_cli, name="campaigns")
+cli.command(name="worker")(work)
 
 
 @keys_cli.command(name="create")

@@ -26,15 +26,22 @@ from phr.access.installation import Installation
 from phr.access.scope import expressible
 from phr.api import (
     applications,
+    calendar_feed,
+    cds_hooks,
+    checkups,
+    contents,
     delegations,
     described,
     discovery,
     faults,
     fhir,
+    forecast,
     health,
     journal,
     lifecycle,
     masks,
+    practice,
+    prevention,
     relations,
     sandbox,
     sharing,
@@ -219,11 +226,15 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     fhir.open_doors(doors)
     for operations in (masks, relations, sharing, delegations, journal, applications, lifecycle):
         operations.open_doors(doors)
+    for advising in (prevention, forecast, practice, calendar_feed, checkups, contents):
+        advising.open_doors(doors)
     app.include_router(discovery.router(settings, doors.operations))
     fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))
     app.include_router(auth.routes.router(parts.server))
     app.include_router(applications.router(parts.server, scope_words))
+    app.include_router(cds_hooks.router(parts.server, parts.installation))
+    app.include_router(calendar_feed.router(parts.installation, lambda: parts.server.clock()))
     for routes in site.routers(parts.server, parts.installation, parts.providers):
         app.include_router(routes)
     if settings.sandbox:

@@ -40,6 +40,8 @@ from phr.core import outbox
 from phr.core.database import Query, compile_query
 from phr.inbox import inbox
 from phr.lifecycle import Closing, life_of, opposition
+from phr.prevention.feed import calendar_feed
+from phr.prevention.watch import prevention_message, prevention_watch
 from phr.representation import delegation_invitation, representation
 from phr.sharing import access_code
 from phr.traits import trait_lookup
@@ -94,7 +96,7 @@ def _drop(table: Table, column: str = "record") -> Query:
 
 _REST = (
     *(_drop(table) for table in (provision, access_code, inbox, delegation_invitation, representation, trait_lookup)),
-    _drop(record_lookup),
+    *map(_drop, (prevention_watch, prevention_message, calendar_feed, record_lookup)),
     _drop(journal, "chain"),
 )
 

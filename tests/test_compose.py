@@ -26,10 +26,10 @@ def _compose() -> dict[str, Any]:
 
 def test_compose_runs_the_application_its_database_and_a_mail_catcher(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"app", "database", "mail", "keycloak"}
+    assert set(services) == {"app", "worker", "database", "mail", "keycloak"}
     assert services["database"]["image"] == "postgres:18"
     assert services["mail"]["image"] == "axllent/mailpit"
-    assert all("healthcheck" in service for service in services.values())
+    assert all("healthcheck" in service for name, service in services.items() if name != "worker")
     assert "/health/ready" in services["app"]["healthcheck"]["test"][-1]
     assert services["app"]["depends_on"]["database"]["condition"] == "service_healthy"
 

@@ -138,7 +138,12 @@ def _nobody(carnet: str, address: str, choice: str) -> str:
 
 @pytest.mark.parametrize(
     ("guide", "browse"),
-    [("citizen-app.md", _claire), ("professional-software.md", _garnier), ("backend.md", _nobody)],
+    [
+        ("citizen-app.md", _claire),
+        ("professional-software.md", _garnier),
+        ("backend.md", _nobody),
+        ("cds-hooks.md", _nobody),
+    ],
 )
 def test_a_guide_does_what_it_says(guide: str, browse: Browse, reading: Callable[..., Reader]) -> None:
     reading(browse).follow(guide)

@@ -18,6 +18,8 @@ import phr.core.outbox
 import phr.imports
 import phr.inbox
 import phr.lifecycle
+import phr.prevention.feed
+import phr.prevention.watch
 import phr.representation
 import phr.sharing
 import phr.traits
@@ -34,12 +36,17 @@ MODELS = (
     phr.imports,
     phr.inbox,
     phr.lifecycle,
+    phr.prevention.feed,
+    phr.prevention.watch,
     phr.representation,
     phr.sharing,
     phr.traits,
 )
 VERSIONS = Path(__file__).parent.parent / "migrations" / "versions"
-GROWING = ("record", "resource", "history", "blob", "blob_chunk", "journal", "journal_head", "provision")
+GROWING = (
+    *("record", "resource", "history", "blob", "blob_chunk", "journal", "journal_head", "provision"),
+    *("prevention_watch", "prevention_message"),
+)
 
 
 def test_the_migrated_schema_is_that_of_the_models(empty_database_url: str) -> None:

@@ -54,6 +54,7 @@ _ACTIONS = {
     Tag.DELEGATE: "E",
     Tag.APPLICATION: "E",
     Tag.CLOSE: "E",
+    Tag.PREVENTION: "E",
 }
 SUCCESS, REFUSAL = "0", "4"
 """R4 audit-event-outcome. A refusal is a minor failure: what was asked was not done, and nothing broke."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     DateTime,
+    Index,
     LargeBinary,
     Select,
     SmallInteger,
@@ -67,6 +68,7 @@ class Tag(StrEnum):
     DELEGATE = "delegate"
     APPLICATION = "application"
     CLOSE = "close"
+    PREVENTION = "prevention"
 
 
 journal = Table(
@@ -83,6 +85,7 @@ journal = Table(
     Column("link", LargeBinary, nullable=False),
 )
 """Append-only. `resources` are `Type/id` of what was returned or written; who, why and how are sealed."""
+Index("journal_at_idx", journal.c.at, postgresql_using="brin")
 
 journal_head = Table(
     "journal_head",

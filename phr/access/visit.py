@@ -303,6 +303,14 @@ class Deed:
         self.view = View(view.record, view.inside, view.commons, keys)
         self.decision = decision
 
+    async def through(self, reader: Reader, scopes: tuple[Scope, ...], verb: str) -> "Deed":
+        """The same transaction, looked at with another reader's eyes; its entry is the first one's."""
+        visit = replace(self.visit, reader=reader, scopes=scopes, confidential=False)
+        if self.opened is not None:
+            await visit._know(self.session, self.opened)
+        view, decision = visit.decide(self.opened, verb)
+        return Deed(visit, self.session, view, self.opened, decision, self.touched)
+
     async def leave_trail(self, tag: Tag, asked: str) -> None:
         """Write the journal entry of what was touched."""
         bound = self.visit._entry(self.opened, tag, self.decision, asked, self.refused, self.motive)

@@ -1,7 +1,7 @@
 """Web apps of other origins may call the API: it looks at no cookie, so there is nothing a page could do in secret.
 
-The rule: the FHIR API only, any origin, never credentials (Fetch standard, CORS protocol). The authorization server's
-machine endpoints say the same of themselves (`auth.routes`); its pages are for nobody else's scripts.
+The rule: the FHIR API and the CDS services only, any origin, never credentials (Fetch standard, CORS protocol). The
+authorization server's machine endpoints say the same of themselves (`auth.routes`); its pages are for no other scripts.
 """
 
 from starlette.middleware.cors import CORSMiddleware
@@ -33,5 +33,6 @@ class Shared:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        shared = scope["type"] == "http" and (scope["path"] == "/fhir" or scope["path"].startswith("/fhir/"))
+        path = scope.get("path", "")
+        shared = scope["type"] == "http" and f"{path}/".startswith(("/fhir/", "/cds-services/"))
         await (self._shared if shared else self.app)(scope, receive, send)

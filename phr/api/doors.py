@@ -19,7 +19,7 @@ from phr.api.faults import FHIR_JSON
 
 Handler = Callable[..., Awaitable[Response]]
 _NAMES = re.compile(r"{(\w+):?\w*}")
-_OPERATION = re.compile(r"/(\w+|{kind:type})/(?:{id:id}/)?\$([a-z-]+)")
+_OPERATION = re.compile(r"/(?:(\w+|{kind:type})/(?:{id:id}/)?)?\$([a-z-]+)")
 
 
 class TypeInPath(StringConvertor):
@@ -83,7 +83,7 @@ class Doors:
 
             operation = _OPERATION.fullmatch(path)
             if operation is not None:
-                kind = EVERY if operation[1].startswith("{") else operation[1]
+                kind = EVERY if (operation[1] or "").startswith("{") else operation[1] or ""
                 self.operations.setdefault(kind, set()).add(operation[2])
             endpoint.__name__, endpoint.__doc__ = handler.__name__, handler.__doc__
             self._app.add_api_route(

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fhir.criterion import LOGICAL_ID
 from fhir.outcome import outcome
 from fhir.parameters import Kind
-from phr import batches, reading, trails, transactions, writing
+from phr import batches, checkups, reading, trails, transactions, writing
 from phr.access.scope import CREATE
 from phr.api import answers, binary, described
 from phr.api.asked import (
@@ -26,6 +26,8 @@ from phr.api.asked import (
 from phr.api.doors import Doors
 from phr.api.faults import STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
+from phr.prevention import plandefinition
+from phr.questionnaires import QUESTIONNAIRES
 
 LARGEST_FORM = 65_536
 EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -218,6 +220,8 @@ async def _search(asked: Asked, kind: Kind) -> Response:
         return answers.json_answer(asked, found)
     if trails.looks_up(visit, kind, pairs):
         return answers.json_answer(asked, await trails.lookup_bundle(visit, pairs, asked.base, strict=strict))
+    if kind.name == plandefinition.KIND:
+        return answers.searchset(asked, await plandefinition.search(visit, pairs, asked.base, strict=strict), kind.name)
     page = await reading.search(visit, kind, pairs, asked.base, strict=strict)
     return answers.searchset(asked, page, kind.name)
 
@@ -239,6 +243,10 @@ async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
         return answers.json_answer(asked, await trails.read(asked.visit, identifier, asked.pairs, accepted=accepted))
     if kind.name == "Binary":
         return await binary.read_as_json(asked, identifier)
+    if kind.name == plandefinition.KIND and plandefinition.is_rule(identifier):
+        return answers.resource(asked, *await plandefinition.read(asked.visit, identifier, asked.base))
+    if kind.name == "Questionnaire" and identifier in QUESTIONNAIRES:
+        return answers.resource(asked, *await checkups.questionnaire(asked.visit, identifier))
     row, view = await reading.read(asked.visit, kind, identifier)
     return answers.resource(asked, row, view)
 

@@ -25,6 +25,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "emergencies": ("ETREAT", "BTG", "MASKED"),
     "documents": ("default-masked",),
     "mails": tuple(name for name in PREFERENCES if name.startswith("notify-")),
+    "reminders": tuple(name for name in PREFERENCES if name.startswith("remind-")),
     "research": tuple(name for name in PREFERENCES if name.startswith("research-")),
 }
 _PARTS: Mapping[str, Part] = {

@@ -79,6 +79,8 @@ def _line(one: Held, found: Sequence[Held], purposes: Purposes, now: datetime, l
         case Right.ACCESS_CODE | Right.CODE_LEASE:
             told += [held.lent(terms, language), _opened_by(terms.source, found, now, language)]
             told.append(_used_by(one, found, texts))
+        case Right.CARE_RELATION if terms.data:
+            told.append(held.lent(terms, language))
         case right if right in DELEGATIONS:
             told.append(", ".join(texts[f"power_{power}"] for power in terms.powers))
     told.append(f"{held.period(terms, now, language)}.")

@@ -14,7 +14,9 @@ from phr.web import (
     account,
     assistants,
     authorize,
+    checkups,
     choices,
+    contents,
     enrolment,
     franceconnect,
     journal,
@@ -24,6 +26,7 @@ from phr.web import (
     pages,
     passkeys,
     people,
+    prevention,
     professional,
     reset,
     security,
@@ -55,7 +58,7 @@ def routers(server: AuthServer, installation: Installation, providers: Providers
     yield professional.router(server, providers.professionals, settings)
     yield assistants.router(server, settings)
     yield franceconnect.router(server, providers.citizens, installation)
-    for module in (me, sight, people, choices):
+    for module in (me, sight, people, choices, prevention, checkups, contents):
         yield module.router(server)
     yield share.router(server)
     yield journal.router(server)

@@ -87,6 +87,21 @@ DOORS |= {
     ("GET", "/fhir/Patient/{id}/$preferences"): bearer(Tag.READ),
     ("POST", "/fhir/Patient/{id}/$preferences"): bearer(Tag.SHARE),
     ("GET", "/fhir/Patient/{id}/$invitations"): bearer(Tag.DELEGATE),
+    ("GET", "/fhir/Patient/{id}/$prevention"): bearer(Tag.PREVENTION),
+    ("POST", "/fhir/Patient/{id}/$answer-prevention"): bearer(Tag.CREATE),
+    ("GET", "/fhir/Patient/{id}/$populate-check-up"): bearer(Tag.PREVENTION),
+    ("POST", "/fhir/Patient/{id}/$complete-check-up"): bearer(Tag.PREVENTION),
+    ("POST", "/fhir/Patient/{id}/$share-check-up"): bearer(Tag.PREVENTION),
+    ("GET", "/fhir/Patient/{id}/$contents"): bearer(Tag.PREVENTION),
+    ("POST", "/fhir/Patient/{id}/$calendar-address"): bearer(Tag.PREVENTION),
+    ("POST", "/fhir/Patient/{id}/$end-calendar-address"): bearer(Tag.PREVENTION),
+    ("GET", "/calendar/{secret}.ics"): OPEN,
+    ("POST", "/fhir/$immds-forecast"): bearer(Tag.PREVENTION),
+    ("GET", "/fhir/Patient/{id}/$immds-forecast"): bearer(Tag.PREVENTION),
+    ("GET", "/fhir/Patient/$due"): bearer(Tag.LOOKUP, Tag.PREVENTION),
+    ("GET", "/cds-services"): OPEN,
+    ("POST", "/cds-services/{id}"): CLIENT,
+    ("POST", "/cds-services/{id}/feedback"): CLIENT,
     ("GET", "/fhir/Patient/{id}/$journal"): bearer(Tag.JOURNAL),
     ("GET", "/fhir/{kind}/{id}/$provenance"): bearer(Tag.READ),
     ("GET", "/catalogue"): OPEN,
@@ -95,6 +110,9 @@ DOORS |= {
 PAGES = {
     "GET": (
         "/ /me /me/access /me/choices /me/journal /me/journal/export /me/people /me/share /pro/record/{record} "
+        "/me/prevention /me/prevention/vaccinations /me/prevention/examinations /me/prevention/print "
+        "/me/prevention/rule/{id} /me/check-up /me/check-up/answer /me/check-up/review /me/check-up/content/{id} "
+        "/me/contents /me/contents/{id} "
         "/pro/record/{record}/content/{id} /pro/redeem "
         "/account /account/security /account/security/passkey /account/security/password /account/security/recovery "
         "/account/security/totp /enrol /enrol/details /enrol/done /enrol/verify /oauth/authorize /oauth/logout "
@@ -104,6 +122,7 @@ PAGES = {
     ),
     "POST": (
         "/me/access /me/choices /me/people /me/share /me/share/end /pro/redeem "
+        "/me/prevention /me/check-up /me/check-up/answer /me/check-up/review "
         "/account/end /account/security/passkey /account/security/passkey/options /account/security/password "
         "/account/security/recovery /account/security/remove /account/security/totp /enrol /enrol/details "
         "/enrol/verify /oauth/authorize /oauth/consent /oauth/logout /oauth/logout/confirm /professional/assistants "

@@ -20,6 +20,10 @@ DEFAULTS = {
     **dict.fromkeys(("ETREAT", "BTG", "notify-access", "notify-document", "notify-delegation"), True),
     **dict.fromkeys(("notify-application", "research-health", "research-statistics", "research-innovation"), True),
     **dict.fromkeys(("MASKED", "default-masked"), False),
+    **{
+        f"remind-{theme}": True
+        for theme in ("vaccination", "screening", "child-health", "check-up", "dental", "campaign")
+    },
 }
 
 

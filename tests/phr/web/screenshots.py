@@ -50,3 +50,5 @@ def test_the_screenshots(chromium: Browser, carnet: str) -> None:
     draw(page, "journal")
     page.goto("/me")
     draw(page, "me")
+    page.goto("/me/prevention")
+    draw(page, "prevention", 1000)

@@ -1,0 +1,106 @@
+"""A completed check-up on paper, filed among the person's documents as what it is: a questionnaire they answered.
+
+The rule: it says what was answered, in the words of the questions, and nothing that is worked out from it; in French,
+for the professional who reads it.
+"""
+
+import base64
+from typing import Any
+from uuid import uuid4
+
+from fhir.stored import Stored
+from phr import codes
+from phr.access.consent import URI
+from phr.access.visit import Visit
+from phr.checkup_answers import Answers, answers_of
+from phr.documents import sha1
+from phr.journal_words import day_of
+from phr.prevention.dates import day
+from phr.prevention.paper import Line, Section, Sheet, printed
+from phr.questionnaires import Item, Questionnaire, Value
+
+Json = dict[str, Any]
+TYPE = "74465-6"
+"""LOINC: Questionnaire patient, of class 90 (JDV_J66-TypeCode-DMP)."""
+_SAID = {True: "Oui", False: "Non"}
+
+
+def document(
+    made: Questionnaire, response: Json, patient: Json, id: str, visit: Visit, replaced: Stored | None
+) -> Json:
+    """The DocumentReference, its PDF inline (ITI-105), of the response of this id; in the place of another."""
+    data = printed(sheet(made, answers_of(made, response), patient, visit), visit.now)
+    kind, family = codes.document_type(codes.LOINC, TYPE), codes.document_class(codes.CLASS, codes.PATIENT_CLASS)
+    own = codes.facility_type(codes.PRODUCER, codes.PATIENT_PRODUCER)
+    if kind is None or family is None or own is None:
+        raise KeyError(TYPE)
+    at, person = visit.now.isoformat(timespec="seconds"), response["subject"]
+    attachment = {
+        "contentType": "application/pdf",
+        "language": "fr-FR",
+        "title": made.title.fr,
+        "creation": at,
+        "size": len(data),
+        "hash": sha1(data),
+        "data": base64.b64encode(data).decode("ascii"),
+    }
+    body: Json = {
+        "resourceType": "DocumentReference",
+        "masterIdentifier": {"system": URI, "value": f"urn:uuid:{uuid4()}"},
+        "status": "current",
+        "type": _concept(kind),
+        "category": [_concept(family)],
+        "subject": person,
+        "date": at,
+        "author": [person],
+        "description": made.title.fr,
+        "securityLabel": [{"coding": [{"system": codes.CONFIDENTIALITY, "code": "N"}]}],
+        "content": [{"attachment": attachment}],
+        "context": {
+            "period": {"start": at},
+            "facilityType": _concept(own),
+            "practiceSetting": _concept(own),
+            "related": [{"reference": f"QuestionnaireResponse/{id}"}],
+        },
+    }
+    if replaced is not None:
+        body["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{replaced.id}"}}]
+    return body
+
+
+def sheet(made: Questionnaire, answers: Answers, patient: Json, visit: Visit) -> Sheet:
+    """What is printed: each theme, its questions and their answers."""
+    sections = []
+    for theme in made.themes:
+        asked = [one for one in theme.items if one.asked(answers)]
+        lines = [Line(one.text.fr, said(one, answers[one.id], "fr")) for one in asked if one.id in answers]
+        sections.append(Section(theme.title.fr, lines, "Sans réponse."))
+    name: Json = next(iter(patient.get("name", ())), {})
+    who = " ".join((*name.get("given", ())[:1], str(name.get("family", "")))).strip()
+    filled = f"Rempli le {day_of(day(visit.now).isoformat(), 'fr')}, par la personne ou qui agit pour elle."
+    return Sheet(
+        "fr",
+        made.title.fr,
+        f"{who}. {filled}" if who else filled,
+        sections,
+        "Réponses déclarées, pour préparer un bilan de prévention avec un professionnel. Ce n'est pas un avis médical.",
+        "Page {n} sur {total}",
+    )
+
+
+def said(one: Item, values: tuple[Value, ...], language: str) -> str:
+    """The answers to a question, in words."""
+    options = dict(one.options)
+    words = []
+    for value in values:
+        if isinstance(value, bool):
+            words.append(_SAID[value] if language == "fr" else "Yes" if value else "No")
+        elif one.type == "choice":
+            words.append(getattr(options[str(value)], language))
+        else:
+            words.append(day_of(str(value), language) if one.type == "date" else str(value))
+    return ", ".join(words)
+
+
+def _concept(one: codes.Concept) -> Json:
+    return {"coding": [{"system": one.system, "code": one.code, "display": one.display}], "text": one.display}

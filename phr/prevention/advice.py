@@ -1,0 +1,46 @@
+"""What the engine answers: one value for each rule, with the clause that decided it."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from phr.prevention.rule import Rule, Version
+
+
+class Status(StrEnum):
+    """Where a person stands with a recommendation."""
+
+    OVERDUE = "overdue"
+    DUE = "due"
+    SOON = "soon"
+    DONE = "done"
+    NOT_CONCERNED = "not-concerned"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What decided: its name (docs/prevention.md lists them) and what it is about: dates, names, a number."""
+
+    name: str
+    about: tuple[date | str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Where one person stands with one rule on one day. `version` None: the rule is not in force.
+
+    since, until: from when, and until when, the schedule says so. due: the day it was, is or will be due. step: the
+    dose at stake, from 1. missing: the facts to ask. next_change: the first date on which anything here would differ.
+    """
+
+    rule: Rule
+    version: Version | None
+    status: Status
+    why: tuple[Clause, ...]
+    since: date | None = None
+    until: date | None = None
+    due: date | None = None
+    step: int | None = None
+    missing: tuple[str, ...] = ()
+    next_change: date | None = None

@@ -1,0 +1,66 @@
+"""Ages and durations, by the calendar.
+
+The rule: somebody has an age from the birthday on; a day that a month does not have is the first of the next (born on
+29 February: 1 March; one month after 31 January: 1 March); every interval is half-open, [from, until).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+EVER = date(MINYEAR, 1, 1)
+"""Before everything."""
+NEVER = date(MAXYEAR, 12, 31)
+"""After everything: the end of what does not end."""
+
+_DURATION = re.compile(r"(?:(\d{1,3})y)?(?:(\d{1,3})m)?(?:(\d{1,3})w)?(?:(\d{1,4})d)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Whole months, then days."""
+
+    months: int = 0
+    days: int = 0
+
+    def after(self, day: date) -> date:
+        """The day that long after `day`."""
+        return add(day, self.months, self.days)
+
+    def before(self, day: date) -> date:
+        """The day that long before `day`."""
+        return add(day, -self.months, -self.days)
+
+
+NONE = Duration()
+"""No time at all."""
+
+
+def duration(text: str) -> Duration:
+    """`50y`, `11y6m`, `6w`, `8d`: years, months, weeks, days, in this order. Raises ValueError."""
+    found = _DURATION.fullmatch(text)
+    if found is None or not text:
+        raise ValueError(f"{text!r} is not a duration such as 50y, 2m, 6w, 8d or 1y6m")
+    years, months, weeks, days = (int(part or 0) for part in found.groups())
+    return Duration(years * 12 + months, weeks * 7 + days)
+
+
+def add(day: date, months: int = 0, days: int = 0) -> date:
+    """`day` moved by whole months, then by days. EVER and NEVER stay; nothing leaves the calendar."""
+    if day in (NEVER, EVER):
+        return day
+    if months:
+        year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+        if not MINYEAR <= year < MAXYEAR:
+            return NEVER if months > 0 else EVER
+        try:
+            day = date(year, month + 1, day.day)
+        except ValueError:
+            day = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
+    return day + timedelta(days) if days else day
+
+
+def day(now: datetime, zone: str = "Europe/Paris") -> date:
+    """The date it is there at this instant."""
+    return now.astimezone(ZoneInfo(zone)).date()

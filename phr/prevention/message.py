@@ -1,0 +1,67 @@
+"""What a reminder says: a message in the record, and a mail that says there is one.
+
+The rule: what is said of health is in the record alone, kept from whoever may see less of it than its recipient.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from auth import mail
+from auth.accounts import Account
+from phr.access.consent import URI
+from phr.access.right import HIDDEN_FROM_PROXIES, MASK
+from phr.documents import with_labels
+from phr.prevention.advice import Advice
+from phr.prevention.canonical import plan_of
+
+Json = dict[str, Any]
+CATEGORY = {"system": "https://carnet.example/CodeSystem/communication-category", "code": "prevention"}
+_MESSAGE = Path(__file__).with_name("message.toml")
+
+
+def communication(name: str, account: Account, advices: Sequence[Advice], at: datetime) -> Json:
+    """A FHIR R4 Communication, kept from who may see less than its recipient: professionals, representatives."""
+    own = account.record == name
+    to = {"reference": f"Patient/{name}"} if own else {"identifier": {"system": URI, "value": f"urn:uuid:{account.id}"}}
+    body = {
+        "resourceType": "Communication",
+        "status": "completed",
+        "category": [{"coding": [CATEGORY]}],
+        "instantiatesCanonical": [plan_of(one.rule.id) for one in advices],
+        "subject": {"reference": f"Patient/{name}"},
+        "recipient": [to],
+        "sent": at.isoformat(timespec="seconds"),
+        "payload": [{"contentString": _text(advices, language, own)} for language in mail.LANGUAGES],
+    }
+    return with_labels(body, [MASK, HIDDEN_FROM_PROXIES] if own else [MASK])
+
+
+def _text(advices: Sequence[Advice], language: str, own: bool) -> str:
+    words = _words()[language]
+    lines = [words["own" if own else "child"], ""]
+    for one in advices:
+        if one.version is None:
+            continue
+        standing = words.get(one.status.value, "")
+        title, say = getattr(one.rule.title, language), getattr(one.version.say, language)
+        lines += [f"• {title}{f' ({standing})' if standing else ''}", f"  {say}"]
+    return "\n".join([*lines, "", words["end"]])
+
+
+@cache
+def _words() -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads(_MESSAGE.read_text(encoding="utf-8"))
+
+
+def announcement(account: Account) -> Json:
+    """The mail that says a message is there, in every language: which one a person reads is not known here."""
+    parts = [mail.written("notice_prevention", language).filled({}) for language in mail.LANGUAGES]
+    return {
+        "to": account.email,
+        "subject": " / ".join(subject for subject, _ in parts),
+        "text": "\n\n".join(text.strip() for _, text in parts) + "\n",
+    }

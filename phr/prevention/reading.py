@@ -1,0 +1,26 @@
+"""What a reader sees of a person, for whatever is advised: one transaction, one entry in the journal.
+
+The rule: there is no other way from a record to an advice than through the eyes of who asks.
+"""
+
+from fhir.parameters import KINDS
+from phr.access.journal import Tag
+from phr.access.reader import Person as Holder
+from phr.access.scope import READ
+from phr.access.visit import Visit, asked_of
+from phr.core.errors import absent
+from phr.prevention.person import Person
+from phr.prevention.record import recall
+from phr.reading import require
+
+
+async def read(visit: Visit, record: str, operation: str) -> Person | None:
+    """The person as this reader sees them, for an operation (`$prevention`); None when they are dead.
+
+    Raises ABSENT for who is out of sight, FORBIDDEN without a scope on Patient.
+    """
+    require(visit, READ, KINDS["Patient"])
+    if isinstance(visit.reader, Holder) and record != visit.reader.record:
+        raise absent()
+    async with visit.act(record, READ, Tag.PREVENTION, asked_of(("Patient", record, operation))) as deed:
+        return await recall(deed)

@@ -1,0 +1,172 @@
+"""A rule as the engine reads it: the shape of `rules/*.toml` once checked, durations read, names resolved.
+
+The rule: a closed vocabulary, described in docs/prevention.md; `phr.prevention.rulebook` alone makes these.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from phr.prevention.dates import EVER, NEVER, NONE, Duration
+from phr.prevention.person import Sex
+
+Theme = Literal["vaccination", "screening", "child-health", "check-up", "dental", "campaign"]
+Requirement = Literal["mandatory", "recommended", "targeted", "proposed", "information"]
+Todo = Literal["book", "ask-pharmacist", "order-kit", "ask-doctor", "ask-midwife", "ask-dentist", "read"]
+Channel = Literal["inbox", "email", "push"]
+Shape = Literal["once", "each", "every", "series"]
+A_MONTH = Duration(months=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The same thing said in French and in English."""
+
+    fr: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where it is said. `verified`: read at the issuing authority; else our source is secondary."""
+
+    title: str
+    link: str
+    quote: str
+    checked: date
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """[from, before) of every year, as (month, day); it may run over the new year."""
+
+    start: tuple[int, int]
+    before: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """[start, before) counted from a day; before None: no end."""
+
+    start: Duration = NONE
+    before: Duration | None = None
+
+
+ALWAYS = Range()
+"""From birth, without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """An exclusion: for so long after an event of one of these sets."""
+
+    sets: frozenset[str]
+    within: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Whom it is for. `pregnancy`: weeks counted from the first day of the last period."""
+
+    sex: Sex | None = None
+    age: Range = ALWAYS
+    born_from: date = EVER
+    born_before: date = NEVER
+    all: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+    unless: tuple[After, ...] = ()
+    season: Season | None = None
+    pregnancy: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What satisfies it, and for how long it holds."""
+
+    sets: frozenset[str]
+    lasts: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """One dose of a course. `age`, `after`: recommended; `min_age`, `min_after`: earlier, it does not count."""
+
+    age: Duration | None = None
+    after: Duration | None = None
+    min_age: Duration = NONE
+    min_after: Duration = NONE
+    late: Duration | None = None
+    label: Words | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A way to give a series, by the age at its first dose, and the product; `before`: the age at which it stops."""
+
+    doses: tuple[Dose, ...]
+    start: Range
+    sets: frozenset[str]
+    before: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When, and what satisfies it. Which fields matter depends on the shape; docs/prevention.md."""
+
+    shape: Shape
+    sets: frozenset[str] = frozenset()
+    early: Duration | None = NONE
+    ages: tuple[Duration, ...] = ()
+    each: Literal["age", "year", "season", "pregnancy"] | None = None
+    holds: tuple[Hold, ...] = ()
+    courses: tuple[Course, ...] = ()
+    soon: Duration = A_MONTH
+    late: Duration | None = None
+    declared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a rule says from a date on."""
+
+    in_force: date
+    requirement: Requirement
+    who: Who
+    schedule: Schedule
+    say: Words
+    todo: Todo
+    channels: tuple[Channel, ...]
+    remind: Duration | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One recommendation. `versions`: newest first. `journey`: the path of the official service it belongs to."""
+
+    id: str
+    title: Words
+    theme: Theme
+    versions: tuple[Version, ...]
+    journey: str | None = None
+
+    def at(self, on: date) -> Version | None:
+        """The newest version in force that day; None before the first."""
+        for one in self.versions:
+            if one.in_force <= on:
+                return one
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """A rule set, in the order of its ids. `version`: its date and a mark of its content."""
+
+    version: str
+    all: tuple[Rule, ...]
+
+    def get(self, id: str) -> Rule | None:
+        """The rule of this id."""
+        return next((one for one in self.all if one.id == id), None)

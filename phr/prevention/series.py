@@ -1,0 +1,99 @@
+"""Doses given one after another: which course somebody is on, what counted, and when the next is due."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from phr.prevention.advice import Clause
+from phr.prevention.dates import NEVER
+from phr.prevention.person import Event, Person
+from phr.prevention.place import CALLING, Place, calling, done, not_yet, past
+from phr.prevention.rule import Course, Version
+from phr.prevention.who import Marks, ages
+
+
+def place(version: Version, person: Person, born: date, on: date, events: tuple[Event, ...], marks: Marks) -> Place:
+    """Shape `series`."""
+    schedule = version.schedule
+    mine = [one for one in events if not schedule.sets.isdisjoint(one.sets)]
+    marks += [one.on for one in mine]
+    mine = [one for one in mine if one.on <= on]
+    course, counted = _given(schedule.courses, born, mine)
+    if course is None:
+        course = _to_begin(schedule.courses, born, on, marks)
+        if course is None:
+            return past(max(_until(one, born) for one in schedule.courses))
+    found = _next(version, course, born, on, counted, marks)
+    if found.status in CALLING and mine and mine[-1] not in counted and mine[-1].on >= ages(version.who, born)[0]:
+        found = found._replace(why=(*found.why, Clause("too-early", (mine[-1].on,))))
+    return found
+
+
+def _next(version: Version, course: Course, born: date, on: date, counted: Sequence[Event], marks: Marks) -> Place:
+    schedule, step = version.schedule, len(counted) + 1
+    if len(counted) == len(course.doses):
+        return done(counted[-1], None, schedule, marks)
+    start, end = ages(version.who, born)
+    if course.before is not None:
+        end = min(end, course.before.after(born))
+    due = _due(course, born, start, counted)
+    marks.append(end)
+    if on >= end or due >= end:
+        return past(end, step)
+    found = calling(due, end, on, schedule, marks, course.doses[len(counted)].late, step)
+    if found is not None:
+        return found
+    return done(counted[-1], due, schedule, marks, step) if counted else not_yet(due, schedule, marks, step)
+
+
+def _due(course: Course, born: date, start: date, counted: Sequence[Event]) -> date:
+    dose = course.doses[len(counted)]
+    days = [start, dose.min_age.after(born)]
+    if dose.age is not None:
+        days.append(dose.age.after(born))
+    if counted:
+        days.append(dose.min_after.after(counted[-1].on))
+        if dose.after is not None:
+            days.append(dose.after.after(counted[-1].on))
+    else:
+        days.append(course.start.start.after(born))
+    return max(days)
+
+
+def _given(courses: Sequence[Course], born: date, events: Sequence[Event]) -> tuple[Course | None, list[Event]]:
+    """The course that the first dose that counts opens, and the doses that count."""
+    course: Course | None = None
+    counted: list[Event] = []
+    for event in events:
+        if course is None:
+            course = next((one for one in courses if _opens(one, born, event)), None)
+            counted += [event] if course is not None else []
+        elif len(counted) < len(course.doses) and _follows(course, born, counted, event):
+            counted.append(event)
+    return course, counted
+
+
+def _opens(course: Course, born: date, event: Event) -> bool:
+    begins = course.start.start.after(born) <= event.on < _until(course, born)
+    return begins and event.on >= course.doses[0].min_age.after(born) and not course.sets.isdisjoint(event.sets)
+
+
+def _follows(course: Course, born: date, counted: Sequence[Event], event: Event) -> bool:
+    dose, last = course.doses[len(counted)], counted[-1].on
+    enough = event.on >= dose.min_age.after(born) and event.on >= dose.min_after.after(last) and event.on > last
+    return enough and not course.sets.isdisjoint(event.sets)
+
+
+def _until(course: Course, born: date) -> date:
+    return NEVER if course.start.before is None else course.start.before.after(born)
+
+
+def _to_begin(courses: Sequence[Course], born: date, on: date, marks: Marks) -> Course | None:
+    """The course to begin that day, or the one that may be begun next."""
+    starts = [one.start.start.after(born) for one in courses]
+    marks += starts
+    marks += [_until(one, born) for one in courses]
+    for course, start in zip(courses, starts, strict=True):
+        if start <= on < _until(course, born):
+            return course
+    coming = [(start, n) for n, start in enumerate(starts) if start > on]
+    return courses[min(coming)[1]] if coming else None

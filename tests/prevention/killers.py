@@ -1,0 +1,36 @@
+"""What every mutant of the engine must fail: the examples of the rules, and the page written a second time."""
+
+from collections.abc import Callable
+from random import Random
+
+from phr.prevention.rulebook import read_all
+from tests.prevention import people, test_naive
+from tests.prevention.test_examples import test_an_example_holds
+from tests.prevention.test_naive import TODAY, agree, days
+
+RULES_DRAWN = 150
+
+
+def check_examples() -> None:
+    """Every example of every rule."""
+    for read in read_all():
+        for example in read.examples:
+            test_an_example_holds(read.rule, example)
+
+
+def check_random_rules() -> None:
+    """Rules and people at random, near the days that matter."""
+    random = Random(7)
+    for n in range(RULES_DRAWN):
+        rule = people.rule(random, f"random-{n}")
+        for _ in range(3):
+            person = people.person(random, [rule], TODAY)
+            for on in days(random, rule, person):
+                agree(rule, person, on)
+
+
+CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
+    ("examples", check_examples),
+    ("random rules", check_random_rules),
+    ("next change", test_naive.test_the_next_change_is_the_first_day_that_differs),
+)

@@ -1,0 +1,267 @@
+"""Mistakes someone could make in the engine, by hand."""
+
+from tests.access.mutant import of
+
+ENGINE = "phr.prevention.engine"
+WHO = "phr.prevention.who"
+PLACE = "phr.prevention.place"
+WINDOWS = "phr.prevention.windows"
+SERIES = "phr.prevention.series"
+DATES = "phr.prevention.dates"
+RULE = "phr.prevention.rule"
+
+MUTANTS = (
+    *of(
+        DATES,
+        (
+            "",
+            "29 February is 28 February",
+            "day = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)",
+            "day = date(year, month + 1, 28)",
+        ),
+        (
+            "",
+            "days are taken away",
+            "return day + timedelta(days) if days else day",
+            "return day - timedelta(days) if days else day",
+        ),
+        ("", "a year has eleven months", "years * 12 + months", "years * 11 + months"),
+    ),
+    *of(
+        RULE,
+        ("", "a version is in force the day after", "one.in_force <= on", "one.in_force < on"),
+    ),
+    *of(
+        WHO,
+        (
+            "",
+            "an answer holds on its last day",
+            "if answer.since <= on < answer.until:",
+            "if answer.since <= on <= answer.until:",
+        ),
+        (
+            "",
+            "an answer holds from the day after",
+            "if answer.since <= on < answer.until:",
+            "if answer.since < on < answer.until:",
+        ),
+        (
+            "",
+            "the first answer wins",
+            "            found = answer.value\n    return found",
+            "            return answer.value\n    return found",
+        ),
+        ("", "what is not known is false", "    found = None\n    for answer", "    found = False\n    for answer"),
+        ("", "a pregnancy lasts for ever", "if one.start <= on < term(one):", "if one.start <= on:"),
+        ("", "45 weeks are 40", "days=45 * 7", "days=40 * 7"),
+        ("", "a long pregnancy is believed", "pregnancy.end > latest", "False"),
+        ("", "everybody's sex", "person.sex != who.sex", "False"),
+        ("", "a cohort ends a day later", "<= person.born < who.born_before", "<= person.born <= who.born_before"),
+        ("", "a cohort begins a day later", "not who.born_from <= person.born", "not who.born_from < person.born"),
+        (
+            "",
+            "exclusions are forgotten",
+            'if fact(person, name, on, marks):\n            return Clause("excluded"',
+            'if False:\n            return Clause("excluded"',
+        ),
+        (
+            "",
+            "a false fact is not known",
+            "for name in who.all:\n        if fact(person, name, on, marks) is False:",
+            "for name in who.all:\n        if False:",
+        ),
+        ("", "one false fact of several is enough", "if who.any and all(", "if who.any and any("),
+        (
+            "",
+            "an exclusion lasts a day more",
+            "if event.on <= on < until:\n                last",
+            "if event.on <= on <= until:\n                last",
+        ),
+        (
+            "",
+            "an exclusion that never ends does",
+            "until = NEVER if one.within is None",
+            "until = event.on if one.within is None",
+        ),
+        ("", "the sex is never asked", '["sex"] if who.sex is not None and person.sex is None else []', "[]"),
+        ("", "exclusions are never asked about", "(*who.none, *who.all)", "(*who.all,)"),
+        ("", "conditions are never asked about", "(*who.none, *who.all)", "(*who.none,)"),
+        ("", "one of several is asked though another is known", "if True not in known.values():", "if True:"),
+    ),
+    *of(
+        PLACE,
+        ("", "soon begins a day late", "if on < soon:", "if on <= soon:"),
+        ("", "due begins a day late", "if on < due:", "if on <= due:"),
+        ("", "late begins a day late", "if on < overdue:", "if on <= overdue:"),
+        ("", "nothing is ever late", "overdue = NEVER if late is None else late.after(due)", "overdue = NEVER"),
+        (
+            "",
+            "the dose's own delay is forgotten",
+            "late = schedule.late if late is None else late",
+            "late = schedule.late",
+        ),
+        ("", "due beyond its end", "ends(min(overdue, end))", "ends(overdue)"),
+        ("", "told at once", "soon = None if due is None else schedule.soon.before(due)", "soon = due"),
+        ("", "a word is a proof", 'name = "declared" if event.declared else "done"', 'name = "done"'),
+    ),
+    *of(
+        WINDOWS,
+        ("", "a window ends a day later", "if window[1] <= on:", "if window[1] < on:"),
+        ("", "early is forgotten", "schedule.early.before(window[0])", "window[0]"),
+        (
+            "",
+            "ever is not",
+            "start = EVER if schedule.early is None else",
+            "start = window[0] if schedule.early is None else",
+        ),
+        (
+            "",
+            "an event after the window counts",
+            "if start <= event.on < window[1] and",
+            "if start <= event.on <= window[1] and",
+        ),
+        (
+            "",
+            "an event to come counts",
+            "            if event.on <= on:\n                last = event\n    return last",
+            "            last = event\n    return last",
+        ),
+        (
+            "",
+            "the first event decides",
+            "            if event.on <= on:\n                last = event\n    return last",
+            "            if event.on <= on and last is None:\n                last = event\n    return last",
+        ),
+        (
+            "",
+            "any event counts",
+            "not schedule.sets.isdisjoint(event.sets):\n            marks.append(event.on)",
+            "True:\n            marks.append(event.on)",
+        ),
+        (
+            "",
+            "the next window is not told while this one is done",
+            "if done_after is not None:",
+            "if here is None and done_after is not None:",
+        ),
+        (
+            "",
+            "what was done last season is forgotten",
+            "last = done_here or _counted(before,",
+            "last = done_here or _counted(None,",
+        ),
+        ("", "windows are not cut to the age", "cut = max(start, whole[0]), min(end, whole[1])", "cut = start, end"),
+        ("", "a season never runs over the new year", "date(year + wraps,", "date(year + 1,"),
+        (
+            "",
+            "ages are months",
+            "add(born, 12 * n), add(born, 12 * (n + 1))",
+            "add(born, 12 * n), add(born, 12 * n + 11)",
+        ),
+        ("", "the first pregnancy decides", "current.start <= one.start", "current.start > one.start"),
+        ("", "who is not pregnant is asked", "if known is False:", "if False:"),
+        ("", "who may be pregnant is not asked when", '"pregnancy-start" if known else PREGNANT', "PREGNANT"),
+        (
+            "",
+            "the shortest hold decides",
+            "if event.on <= on and until >= held:",
+            "if event.on <= on and (last is None or until <= held):",
+        ),
+        ("", "what holds beyond the end is past", "if on >= end and (last is None or held <= on):", "if on >= end:"),
+        ("", "what still holds at the end is due", "if last is not None and due >= end:", "if False:"),
+        ("", "before the age, done", "if last is not None and due > start else", "if last is not None else"),
+        (
+            "",
+            "due from the last, whatever the age",
+            "due = max(start, held)",
+            "due = held if last is not None else start",
+        ),
+    ),
+    *of(
+        SERIES,
+        ("", "a dose too early counts", "event.on >= dose.min_after.after(last)", "True"),
+        ("", "a dose too young counts", "enough = event.on >= dose.min_age.after(born) and", "enough ="),
+        ("", "a first dose too young counts", "event.on >= course.doses[0].min_age.after(born)", "True"),
+        ("", "two doses on one day", " and event.on > last\n", "\n"),
+        ("", "another product counts", "return enough and not course.sets.isdisjoint(event.sets)", "return enough"),
+        (
+            "",
+            "any product opens a course",
+            "and not course.sets.isdisjoint(event.sets)\n\n\ndef _follows",
+            "\n\n\ndef _follows",
+        ),
+        ("", "any age opens a course", "return begins and", "return"),
+        (
+            "",
+            "due as soon as it counts",
+            "        if dose.after is not None:\n            days.append(dose.after.after(counted[-1].on))\n",
+            "",
+        ),
+        (
+            "",
+            "the recommended age is forgotten",
+            "    if dose.age is not None:\n        days.append(dose.age.after(born))\n",
+            "",
+        ),
+        ("", "the minimal interval is forgotten", "        days.append(dose.min_after.after(counted[-1].on))\n", ""),
+        ("", "a course never stops", "end = min(end, course.before.after(born))", "pass"),
+        ("", "an end is a day later", "if on >= end or due >= end:", "if on > end or due >= end:"),
+        ("", "due beyond the end", "if on >= end or due >= end:", "if on >= end:"),
+        (
+            "",
+            "nothing is told of a dose too early",
+            "if found.status in CALLING and mine and",
+            "if False and",
+        ),
+        (
+            "",
+            "the last course is begun",
+            "return courses[min(coming)[1]] if coming else None",
+            "return courses[max(coming)[1]] if coming else None",
+        ),
+        (
+            "",
+            "a course begins a day late",
+            "if start <= on < _until(course, born):\n            return course",
+            "if start < on < _until(course, born):\n            return course",
+        ),
+    ),
+    *of(
+        ENGINE,
+        ("", "next_change is now", "if mark > day]", "if mark >= day]"),
+        (
+            "",
+            "next_change is the first date of all",
+            "        if stand(rule, person, day, marks) != now:\n            return day",
+            "        return day",
+        ),
+        ("", "the first word stands", "last is None or last.on <= one.on", "last is None or last.on > one.on"),
+        ("", "what was said stands for ever", "(one.until is None or on < one.until) and", ""),
+        ("", "what was said of one rule holds for all", "if one.rule != rule.id:", "if False:"),
+        (
+            "",
+            "what was done does not end an indication",
+            "            if event.on <= on:\n                return None\n",
+            "",
+        ),
+        (
+            "",
+            "a word is enough everywhere",
+            "person.events if version.schedule.declared else",
+            "person.events if True else",
+        ),
+        (
+            "",
+            "what is not known is guessed",
+            "        if missing:\n            place",
+            "        if False:\n            place",
+        ),
+        ("", "later is never", 'if said is not None and said.said == "later" and', "if False and"),
+        (
+            "",
+            "an unknown birth is today's",
+            "    if person.born is None:\n        place =",
+            "    if False:\n        place =",
+        ),
+    ),
+)
