@@ -5,8 +5,8 @@ from random import Random
 
 from phr.prevention.rulebook import read_all
 from tests.prevention import people, test_naive
-from tests.prevention.test_examples import test_an_example_holds
 from tests.prevention.test_naive import TODAY, agree, days
+from tests.prevention.test_rule_examples import test_an_example_holds
 
 RULES_DRAWN = 150
 
