@@ -74,7 +74,8 @@ class Rounds:
 
     def __post_init__(self) -> None:
         connector = PsycopgConnector(conninfo=self.url, kwargs=_INSIDE, min_size=1, max_size=4)
-        self.app = App(connector=connector)
+        # A tick missed while nobody ran is not caught up: who starts looks at once.
+        self.app = App(connector=connector, periodic_defaults={"max_delay": 30})
 
         @self.app.task(name="look_at", queue="prevention")
         async def look_at(name: str, tries: int) -> None:

@@ -6,7 +6,7 @@ from auth.scopes import Scope
 from fhir.predicate import KindIn
 from fhir.search import all_of
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, Delegate, System
+from phr.access.reader import Citizen, Delegate, Reader, System
 from phr.access.scope import READ
 from phr.access.visit import Visit
 from tests.house import House, account_of, observation
@@ -26,7 +26,7 @@ async def test_each_sees_with_their_own_eyes(house: House) -> None:
     await house.represent(record, parent)
     made = await house.citizen(record).post("Observation", observation(record, meta={"security": SECRET}))
     assert made.status_code == 201, made.text
-    readers = {Citizen("app", account_of(record), record): 1, Delegate("app", parent, record): 0}
+    readers: dict[Reader, int] = {Citizen("app", account_of(record), record): 1, Delegate("app", parent, record): 0}
     visit = Visit(house.parts.installation, System("tests"), (), (), datetime.now(UTC))
     async with visit.act(record, READ, Tag.READ, "Observation") as deed:
         for reader, seen in readers.items():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from tests.prevention import people, test_naive
+from tests.prevention import people, test_doses, test_naive, test_said
 from tests.prevention.test_naive import TODAY, agree, days
 from tests.prevention.test_rule_examples import EXAMPLES, test_an_example_holds
 
@@ -28,6 +28,8 @@ def check_random_rules() -> None:
 
 
 CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
+    ("doses", test_doses.test_two_on_one_day_are_one),
+    ("said", test_said.test_what_is_said_of_one_rule_is_said_of_no_other),
     ("examples", check_examples),
     ("random rules", check_random_rules),
     ("next change", test_naive.test_the_next_change_is_the_first_day_that_differs),

@@ -6,11 +6,14 @@ killed it (or `survived`).
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from tests.access.mutation import Mutated
 
+LONGEST = 60
+"""Seconds: the checks of one that lives take a third of it."""
 LIBRARIES = ("msgspec", "sqlalchemy", "pytest", "hypothesis.strategies")
 
 
@@ -37,6 +40,7 @@ def main(numbers: Sequence[int]) -> None:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
+            signal.alarm(LONGEST)  # a mutant that never ends is dead too
             mutant = MUTANTS[number]
             sys.meta_path.insert(0, Mutated(mutant.module, mutant.old, mutant.new))
             os.write(writing, kill().encode())
