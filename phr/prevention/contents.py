@@ -14,16 +14,12 @@ from typing import TypeVar
 import msgspec
 from markdown_it import MarkdownIt
 
-from phr.access.journal import Tag
-from phr.access.reader import Person as Somebody
-from phr.access.scope import READ
-from phr.access.visit import Visit, asked_of
-from phr.core.errors import absent
+from phr.access.visit import Visit
 from phr.prevention.dates import EVER, NEVER, NONE, Duration, day, duration
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
 from phr.prevention.form import WhoForm
 from phr.prevention.person import Person
-from phr.prevention.record import recall
+from phr.prevention.reading import read
 from phr.prevention.rule import Range, Who, Words
 from phr.prevention.rulebook import RULES
 from phr.prevention.who import concerns
@@ -162,8 +158,5 @@ def _widened(who: Who) -> Who:
 
 async def recommended(visit: Visit, record: str) -> Offered:
     """The texts for the person of a record, by what the reader sees of it. Raises ABSENT, FORBIDDEN."""
-    if isinstance(visit.reader, Somebody) and visit.reader.record != record:
-        raise absent()
-    async with visit.act(record, READ, Tag.PREVENTION, asked_of(("Patient", record, "$contents"))) as deed:
-        person = await recall(deed)
+    person = await read(visit, record, "$contents")
     return Offered((), ()) if person is None else offered(CONTENTS.values(), person, day(visit.now))

@@ -61,13 +61,9 @@ class Held:
         return self.terms.since or datetime.min.replace(tzinfo=UTC)
 
 
-async def held(api: Api, record: str, account: UUID, now: datetime) -> list[Held]:
-    """Every right of a record that is not over, newest first, and the invitations that wait; as an account reads them.
-
-    Raises Unread.
-    """
-    found: list[Held] = []
-    path: str | None = f"Consent?patient={record}&status=active,proposed&_count=200"
+async def searched(api: Api, path: str | None) -> list[Json]:
+    """What a search finds, page after page. Raises Unread."""
+    found: list[Json] = []
     for _ in range(_MOST_PAGES):
         if path is None:
             break
@@ -75,9 +71,18 @@ async def held(api: Api, record: str, account: UUID, now: datetime) -> list[Held
         if answer.status_code != 200:
             raise Unread(answer.status_code)
         bundle = answer.json()
-        matches = [one["resource"] for one in bundle.get("entry", ()) if one["search"]["mode"] == "match"]
-        found += [_held(one, account) for one in matches if right_of(one) is not None]
+        found += [one["resource"] for one in bundle.get("entry", ()) if one["search"]["mode"] == "match"]
         path = next((_below(link["url"]) for link in bundle["link"] if link["relation"] == "next"), None)
+    return found
+
+
+async def held(api: Api, record: str, account: UUID, now: datetime) -> list[Held]:
+    """Every right of a record that is not over, newest first, and the invitations that wait; as an account reads them.
+
+    Raises Unread.
+    """
+    consents = await searched(api, f"Consent?patient={record}&status=active,proposed&_count=200")
+    found = [_held(one, account) for one in consents if right_of(one) is not None]
     if not found:  # a search finds nothing in a record that is closed: it is read, to tell which
         answer = await api.get(f"Patient/{record}")
         if answer.status_code != 200:

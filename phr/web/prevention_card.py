@@ -6,11 +6,10 @@ from datetime import date
 from typing import Any
 
 from phr.web.api import Api
-from phr.web.held import Unread
+from phr.web.held import searched
 from phr.web.prevention_plan import EXAMINATION, Plan, Recommendation
 
 VACCINATION = "vaccination"
-_MOST_PAGES = 10
 
 Json = dict[str, Any]
 
@@ -28,18 +27,7 @@ class Dose:
 
 async def doses(api: Api, record: str) -> list[Dose]:
     """Every vaccination given, the newest first. Raises Unread."""
-    found: list[Json] = []
-    path: str | None = f"Immunization?patient={record}&_count=200"
-    for _ in range(_MOST_PAGES):
-        if path is None:
-            break
-        answer = await api.get(path)
-        if answer.status_code != 200:
-            raise Unread(answer.status_code)
-        bundle = answer.json()
-        found += [one["resource"] for one in bundle.get("entry", ()) if one["search"]["mode"] == "match"]
-        links = (link["url"] for link in bundle["link"] if link["relation"] == "next")
-        path = next((url.rpartition("/fhir/")[2] for url in links), None)
+    found = await searched(api, f"Immunization?patient={record}&_count=200")
     given = [_dose(one) for one in found if one["status"] == "completed"]
     return sorted(given, key=lambda one: (one.on or date.min, one.product), reverse=True)
 
