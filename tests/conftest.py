@@ -1,6 +1,7 @@
 """One real PostgreSQL for each test process, migrated once; each test that asks for `house` has its own database."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from string import ascii_lowercase
 
 import httpx
 import pytest
@@ -53,10 +54,15 @@ def template(postgres: str) -> str:
     return "migrated"
 
 
+def database_name(kind: str) -> str:
+    """A name nobody has: letters alone, for PostgreSQL's log tells it and fifteen digits would read as an INS."""
+    return f"{kind}_{''.join(secrets.choice(ascii_lowercase) for _ in range(24))}"
+
+
 @pytest.fixture
 def empty_database_url(postgres: str) -> Iterator[str]:
     """A database without a schema."""
-    name = f"empty_{uuid4().hex}"
+    name = database_name("empty")
     _statement(postgres, f"CREATE DATABASE {name}")
     yield _named(postgres, name)
     _statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
@@ -65,7 +71,7 @@ def empty_database_url(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: str, template: str) -> Iterator[str]:
     """A migrated database of its own."""
-    name = f"test_{uuid4().hex}"
+    name = database_name("test")
     _statement(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _named(postgres, name)
     _statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")

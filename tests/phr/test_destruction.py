@@ -42,7 +42,7 @@ from phr.sharing import access_code
 from phr.traits import trait_lookup
 from tests.access.test_chain import entries, findings
 from tests.access.worlds import DOCTOR
-from tests.conftest import _named, _statement
+from tests.conftest import _named, _statement, database_name
 from tests.deposit import PDF, bytes_of, clinic, deposited, document
 from tests.house import INS_SYSTEM, House, observation
 from tests.phr.living_and_dying import Person, ask, operator, row_of, told
@@ -321,7 +321,7 @@ async def test_two_processes_destroy_at_once(house: House, settings: Settings, d
 @pytest.fixture
 def restored(postgres: str) -> Iterator[str]:
     """An empty database to restore a dump into."""
-    name = f"restored_{uuid4().hex}"
+    name = database_name("restored")
     _statement(postgres, f"CREATE DATABASE {name}")
     yield _named(postgres, name)
     _statement(postgres, f"DROP DATABASE {name} WITH (FORCE)")
