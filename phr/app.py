@@ -25,6 +25,7 @@ from phr import VERSION, representation
 from phr.access.installation import Installation
 from phr.access.scope import expressible
 from phr.api import (
+    agenda,
     applications,
     calendar_feed,
     cds_hooks,
@@ -40,11 +41,16 @@ from phr.api import (
     journal,
     lifecycle,
     masks,
+    medicines,
+    messages,
+    notifications,
     practice,
+    prescriptions,
     prevention,
     relations,
     sandbox,
     sharing,
+    subscriptions,
 )
 from phr.api.asked import visiting
 from phr.api.cors import Shared
@@ -223,11 +229,14 @@ def create_app(settings: Settings, parts: Parts) -> ASGIApp:
     app.add_exception_handler(Exception, _answered)
     # Routes are tried in order: what is asked most comes first.
     doors = Doors(app, visiting(parts.installation, Gate(parts.server), lambda: parts.server.clock()))
+    subscriptions.open_doors(doors)
     fhir.open_doors(doors)
     for operations in (masks, relations, sharing, delegations, journal, applications, lifecycle):
         operations.open_doors(doors)
     for advising in (prevention, forecast, practice, calendar_feed, checkups, contents):
         advising.open_doors(doors)
+    for telling in (prescriptions, medicines, messages, notifications, agenda):
+        telling.open_doors(doors)
     app.include_router(discovery.router(settings, doors.operations))
     fhir.close_doors(doors)
     app.include_router(health.router(parts.installation))

@@ -13,15 +13,14 @@ from anyio import from_thread
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from auth import exchanged_tokens, logout
-from auth.mail import KIND as MAIL
+from auth import exchanged_tokens
 from auth.providers import Provider
 from auth.server import AuthServer
 from auth.sweep import sweep
-from phr import delegation_invitations, destruction, mail, sharing
+from phr import delegation_invitations, destruction, sharing
 from phr.access.installation import Installation
 from phr.core import outbox
-from phr.core.outbox import Deliver
+from phr.deliveries import deliverers
 
 log = logging.getLogger("carnet.chores")
 
@@ -37,10 +36,7 @@ class Chore:
 
 def chores(server: AuthServer, installation: Installation, professionals: Provider | None) -> Sequence[Chore]:
     """The chores of an installation."""
-    settings = installation.settings
-    deliverers: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
-    if settings.mail is not None:
-        deliverers[MAIL] = mail.deliverer(settings)
+    known = deliverers(server, installation)
 
     def forget() -> bool:
         with Session(server.engine) as session, session.begin():
@@ -49,7 +45,7 @@ def chores(server: AuthServer, installation: Installation, professionals: Provid
         return False
 
     def send() -> bool:
-        return outbox.send_one(server.engine, server.keys, deliverers, datetime.now(UTC))
+        return outbox.send_one(server.engine, server.keys, known, datetime.now(UTC))
 
     def keys() -> bool:
         server.signing.load(server.clock())

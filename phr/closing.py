@@ -22,7 +22,7 @@ from phr import rights
 from phr.access.consent import RIGHT
 from phr.access.installation import OpenedRecord
 from phr.access.journal import Tag
-from phr.access.provision import DELEGATIONS, LEASES, Right
+from phr.access.provision import DELEGATIONS, LEASES, SHOWN, Right
 from phr.access.reader import Citizen, Delegate, Operator
 from phr.access.scope import UPDATE
 from phr.access.visit import Deed, Visit
@@ -37,7 +37,7 @@ from phr.representation import PARENT, PARIS, delegation_invitation, representat
 from phr.sharing import access_code
 
 _MOST = 1_000_000
-_LENT = LEASES | {Right.ACCESS_CODE, Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR, Right.CAREGIVER}
+_LENT = LEASES | SHOWN | {Right.ACCESS_CODE, Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR, Right.CAREGIVER}
 """What lets others in: it ends when the record closes. What the person decided to hide or refuse stays."""
 _AT_DEATH = _LENT | DELEGATIONS | {Right.APPLICATION}
 _SAID = {

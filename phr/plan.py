@@ -36,6 +36,7 @@ from phr.access.right import (
 from phr.access.scope import CREATE, UPDATE, granted
 from phr.access.visit import Deed
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
+from phr.operated import ONLY_OPERATIONS, is_operated
 from phr.traits import record_traits
 
 Json = dict[str, Any]
@@ -109,10 +110,11 @@ def obey(verdict: Verdict) -> None:
 
 @dataclass(slots=True)
 class Plan:
-    """Collects items inside a deed, then stores them all or raises."""
+    """Collects items inside a deed, then stores them all or raises. `operated`: an operation's own resources may be."""
 
     deed: Deed
     base: str
+    operated: bool = False
     items: list[Item] = field(default_factory=list)
     _contents: dict[str, blobs.Content] = field(default_factory=dict)
 
@@ -183,6 +185,7 @@ class Plan:
         if not granted(visit.scopes, visit.reader, verb, kind.name):
             raise forbidden(f"The token's scopes do not allow this on {kind.name}.")
         powers = self.deed.decision.powers
+        self._leave_to_operations(item.before_json, body)
         right = right_of(body) if kind is rights.CONSENT else None
         if item.before is None or item.before_json is None:
             obey(may_create(visit.reader, kind))
@@ -202,6 +205,12 @@ class Plan:
             return
         obey(may_act_for(powers, kind, change))
         obey(may_change(visit.reader, kind, change))
+
+    def _leave_to_operations(self, before: Json | None, body: Json) -> None:
+        if self.operated or not (is_operated(before) or is_operated(body)):
+            return
+        if before is None or not documents.only_visibility_changed(before, body):
+            raise forbidden(ONLY_OPERATIONS)
 
     async def store(self) -> list[Draft]:
         """Check the whole, write it, and note what was touched. Returns the drafts in the order added."""

@@ -8,27 +8,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fhir import store
 from fhir.parameters import KINDS
 from fhir.predicate import IdIn
-from fhir.record import RecordKeys, bucket_of, new_id
 from fhir.search import all_of
-from fhir.store import Draft, draft
+from fhir.store import Draft
 from fhir.stored import Keyring, Stored
-from fhir.validation import validate
+from phr import operated
 from phr.access import register
 from phr.access.consent import Terms, consent_of, provision_of, right_of
-from phr.access.provision import LEASES, Provision, Right
+from phr.access.provision import LEASES, SHOWN, Provision, Right
 from phr.access.reader import Person, Reader
 from phr.access.right import Refused, may_decide
 from phr.access.visit import Deed
-from phr.core.errors import DomainError, Reason, absent, forbidden
+from phr.core.errors import forbidden
+from phr.operated import keys_of
 
 Json = dict[str, Any]
 CONSENT = KINDS["Consent"]
 STATUS_REASON = "https://carnet.example/StructureDefinition/status-reason"
 REASON = "https://carnet.example/CodeSystem/status-reason"
-_ENDED_BY_BLOCK = LEASES | {Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR}
+_ENDED_BY_BLOCK = LEASES | SHOWN | {Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +43,18 @@ class Held:
         return str(self.json.get("status"))
 
 
-def keys_of(deed: Deed) -> RecordKeys:
-    """The keys of the record the deed is about. Raises ABSENT when it is about none."""
-    if deed.opened is None:
-        raise absent()
-    return deed.opened.keys
-
-
 async def write(deed: Deed, terms: Terms) -> Draft:
     """Open a right: its Consent and its row. What a professional opens has no author: its person alone ends it."""
-    keys = keys_of(deed)
-    body = consent_of(terms, keys.record, deed.visit.now)
-    identifier = new_id(bucket_of(keys.record) or 0)
-    made = _drafted(deed, identifier, 1, body, isinstance(deed.visit.reader, Person))
-    await store.insert_all(deed.session, [made], {keys.record: keys})
+    body = consent_of(terms, keys_of(deed).record, deed.visit.now)
+    made = await operated.create(deed, CONSENT, body, own=isinstance(deed.visit.reader, Person))
     await derive(deed, made.json)
-    deed.touched.append(made.reference)
     return made
 
 
 async def change(deed: Deed, held: Held, body: Json) -> Draft:
     """Write the next version of a Consent, and its row. Its author stays."""
-    made = _drafted(deed, held.stored.id, held.stored.version + 1, body, False)
-    await store.replace(deed.session, made, keys_of(deed))
+    made = await operated.replace(deed, held.stored, body)
     await derive(deed, made.json)
-    deed.touched.append(made.reference)
     return made
 
 
@@ -144,11 +130,4 @@ def is_right(body: Mapping[str, Any]) -> bool:
     return body.get("resourceType") == "Consent" and right_of(body) is not None
 
 
-def _drafted(deed: Deed, identifier: str, version: int, body: Json, own: bool) -> Draft:
-    issues = validate("Consent", body)
-    if issues:
-        raise DomainError(Reason.CONTENT, *issues)
-    keys, visit = keys_of(deed), deed.visit
-    author = visit.author(keys) if own else None
-    base = f"{visit.installation.settings.issuer}/fhir"
-    return draft(CONSENT, identifier, version, body, keys.record, author, keys, visit.now, base)
+__all__ = ["Held", "change", "derive", "end", "ended", "find", "is_right", "judge", "keys_of", "listed", "write"]

@@ -27,6 +27,7 @@ from phr.access.visit import Deed, Visit, asked_of
 from phr.blobs import Content
 from phr.core.database import compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid, malformed
+from phr.operated import ONLY_OPERATIONS, is_operated
 from phr.plan import GOVERNING, Item, Plan, judge, obey
 from phr.reading import Pairs, asked_home, home_of, require
 from phr.records import find, open_for
@@ -261,6 +262,8 @@ async def bury(deed: Deed, kind: Kind, found: Stored, mine: bool) -> int:
     obey(may_act_for(deed.decision.powers, kind))
     if kind is rights.CONSENT and not found.gone and rights.is_right(found.json(deed.view.keyring)):
         raise forbidden("A right is ended (status inactive), never deleted.")
+    if not found.gone and is_operated(found.json(deed.view.keyring)):
+        raise forbidden(ONLY_OPERATIONS)
     deed.touched.append(f"{kind.name}/{found.id}")
     if found.gone:
         return found.version

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from fhir import tokens
 from fhir.parameters import KINDS
 from fhir.record import RecordKeys
-from phr.access.provision import Provision, Right
+from phr.access.provision import SHOWN, Provision, Right
 from phr.core.errors import invalid
 
 Json = dict[str, Any]
@@ -166,6 +166,9 @@ def provision_of(consent: Mapping[str, Any], keys: RecordKeys) -> Provision | No
     searched = frozenset(
         keys.hashed(tokens.coded(name, system, code)) for system, code in read.codes for name in ("category", "type")
     )
+    if right in SHOWN:
+        listed, kinds = frozenset(), frozenset()
+        searched = frozenset(keys.hashed(tokens.coded("_tag", system, code)) for system, code in read.codes)
     return Provision(
         id=str(consent["id"]),
         right=right,

@@ -23,6 +23,8 @@ class Because(StrEnum):
     CARE_RELATION = "care-relation"
     CODE_LEASE = "code-lease"
     EMERGENCY = "emergency"
+    PRESCRIPTION = "prescription"
+    CONVERSATION = "conversation"
     OWN_DEPOSITS = "own-deposits"
     IMPORTING = "importing"
     COMMONS = "commons"

@@ -69,6 +69,12 @@ class Tag(StrEnum):
     APPLICATION = "application"
     CLOSE = "close"
     PREVENTION = "prevention"
+    PRESCRIPTION = "prescription"
+    MEDICINE = "medicine"
+    MESSAGE = "message"
+    NOTIFICATION = "notification"
+    SUBSCRIPTION = "subscription"
+    AGENDA = "agenda"
 
 
 journal = Table(

@@ -25,10 +25,18 @@ class Right(StrEnum):
     CAREGIVER = "caregiver"
     LEGAL_REPRESENTATIVE = "legal-representative"
     APPLICATION = "application"
+    PRESCRIPTION = "prescription"
+    CONVERSATION = "conversation"
 
 
 LEASES = frozenset({Right.CARE_RELATION, Right.EMERGENCY, Right.CODE_LEASE})
 """What lets one professional see for a while: what a block ends."""
+SHOWN = frozenset({Right.PRESCRIPTION, Right.CONVERSATION})
+"""One prescription, or one thread, shown to a professional or a structure, and nothing else: a block ends it."""
+DISPENSE, PRESCRIBER = "dispense", "prescriber"
+"""For what a prescription is shown: to dispense it, or for who prescribed it to know what was dispensed."""
+TELL_PRESCRIBER = "tell-prescriber"
+"""The preference by which the person agrees that who prescribed sees what was dispensed; unsaid, they do not."""
 DELEGATIONS = frozenset({Right.CAREGIVER, Right.LEGAL_REPRESENTATIVE})
 UNREAD = frozenset({Right.ACCESS_CODE, Right.APPLICATION})
 """Rights that give no sight by themselves: a code opens a lease, an application has its own token. No row."""

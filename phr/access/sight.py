@@ -16,13 +16,23 @@ from fhir.predicate import (
     IdIn,
     KindIn,
     Not,
+    Nothing,
     Or,
     Predicate,
     Withheld,
     Within,
 )
 from phr.access.decision import BLIND, Because, Facts, Sight
-from phr.access.provision import DELEGATIONS, Provision, Right, in_force, preference
+from phr.access.provision import (
+    DELEGATIONS,
+    DISPENSE,
+    SHOWN,
+    TELL_PRESCRIBER,
+    Provision,
+    Right,
+    in_force,
+    preference,
+)
 from phr.access.reader import Citizen, Delegate, Depositor, Professional, Reader, System
 
 CONSULT = "consult"
@@ -51,7 +61,8 @@ def sight(reader: Reader, facts: Facts, now: datetime) -> Sight:
 
 def _delegate(facts: Facts, inside: Within, now: datetime) -> Sight:
     """A representative sees what the person does, a caregiver what they may consult; never what is kept from them."""
-    mandates = [one for one in facts.provisions if one.right in DELEGATIONS and _mine(one, facts, now)]
+    mine = [one for one in facts.provisions if one.actor == facts.author and one.lasts(now)]
+    mandates = [one for one in mine if one.right in DELEGATIONS]
     if len(mandates) != 1 or not mandates[0].permits:
         return BLIND  # two that conflict give nothing
     [mandate] = mandates
@@ -67,7 +78,8 @@ def _professional(reader: Professional, facts: Facts, inside: Within, now: datet
     """Their own deposits; and, under each right they hold, what the matrix lets their profession see."""
     mine = [one for one in facts.provisions if one.right not in DELEGATIONS and one.actor and one.lasts(now)]
     blocked = any(one.right is Right.BLOCK or not one.permits for one in mine)
-    held = [one for one in mine if one.actor == facts.author and _stands(one, reader, facts, blocked, now)]
+    own_or_shown = [one for one in mine if one.actor == facts.author or one.right in SHOWN]
+    held = [one for one in own_or_shown if _stands(one, reader, facts, blocked, now)]
     held.sort(key=lambda one: (_ORDER.index(one.right), one.confidential, one.id))
     ways = dict.fromkeys(_way(one, facts, now) for one in held)
     # R1111-49: an author still sees their own, whatever is masked since.
@@ -85,27 +97,36 @@ _ORDER = (
     Right.CARE_RELATION,
     Right.CODE_LEASE,
     Right.EMERGENCY,
+    Right.PRESCRIPTION,
+    Right.CONVERSATION,
 )
-
-
-def _mine(one: Provision, facts: Facts, now: datetime) -> bool:
-    return one.actor == facts.author and one.lasts(now)
 
 
 def _stands(one: Provision, reader: Professional, facts: Facts, blocked: bool, now: datetime) -> bool:
     """Whether a right gives sight: a block ends all but the emergency, which the person may have refused."""
     if one.right is Right.EMERGENCY:
         return one.permits and preference(facts.provisions, one.purpose, now) is not False
-    if one.right is Right.TREATING_PHYSICIAN and (reader.identity.system, reader.identity.profession) != _PHYSICIAN:
+    profession = (reader.identity.system, reader.identity.profession)
+    if one.right is Right.TREATING_PHYSICIAN and profession != _PHYSICIAN:
         return False
+    if one.right is Right.PRESCRIPTION and one.purpose == DISPENSE and profession != _PHARMACIST:
+        return False
+    if one.right is Right.PRESCRIPTION and one.purpose != DISPENSE:  # who prescribed is told what the person agrees to
+        return not blocked and preference(facts.provisions, TELL_PRESCRIBER, now) is True
     return one.right in _ORDER and not blocked
 
 
 _PHYSICIAN = ("TRE_G15", "10")
+_PHARMACIST = ("TRE_G15", "21")
 
 
 def _way(one: Provision, facts: Facts, now: datetime) -> Predicate:
-    """What one right shows: within the matrix, within what it is narrowed to, and not what is masked."""
+    """What one right shows: within the matrix, within what it is narrowed to, and not what is masked.
+
+    A prescription or a thread shows itself whole and nothing else: the person hands it over, or writes in it.
+    """
+    if one.right in SHOWN:
+        return selected(one) if one.tokens or one.resources else Nothing()
     parts = [facts.entitled, selected(one, frozenset({"Patient"}))]
     match one.right:
         case Right.TREATING_PHYSICIAN | Right.ADMINISTRATOR:  # L1111-16: masked documents too

@@ -12,6 +12,7 @@ from phr.access.installation import Installation
 from phr.core.settings import Settings
 from phr.web import (
     account,
+    agenda,
     assistants,
     authorize,
     checkups,
@@ -23,9 +24,13 @@ from phr.web import (
     logout,
     mailbox,
     me,
+    messages,
+    notifications,
     pages,
     passkeys,
     people,
+    pharmacy,
+    prescriptions,
     prevention,
     professional,
     reset,
@@ -58,7 +63,9 @@ def routers(server: AuthServer, installation: Installation, providers: Providers
     yield professional.router(server, providers.professionals, settings)
     yield assistants.router(server, settings)
     yield franceconnect.router(server, providers.citizens, installation)
-    for module in (me, sight, people, choices, prevention, checkups, contents):
+    for module in (me, sight, people, choices, prevention, checkups, contents, prescriptions):
+        yield module.router(server)
+    for module in (pharmacy, messages, notifications, agenda):
         yield module.router(server)
     yield share.router(server)
     yield journal.router(server)

@@ -1,0 +1,10 @@
+"""The medicines of the public database, as the operator loaded them."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

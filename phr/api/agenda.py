@@ -1,0 +1,7 @@
+"""Appointments and reminders, over HTTP."""
+
+from phr.api.doors import Doors
+
+
+def open_doors(doors: Doors) -> None:
+    """The operations of this page."""

@@ -1,0 +1,17 @@
+"""How each kind of message that waits in the outbox is delivered: the one table."""
+
+from auth import logout
+from auth.mail import KIND as MAIL
+from auth.server import AuthServer
+from phr import mail
+from phr.access.installation import Installation
+from phr.core.outbox import Deliver
+
+
+def deliverers(server: AuthServer, installation: Installation) -> dict[str, Deliver]:
+    """By kind. What has no deliverer here (a sandbox without a mail server) waits."""
+    settings = installation.settings
+    found: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
+    if settings.mail is not None:
+        found[MAIL] = mail.deliverer(settings)
+    return found

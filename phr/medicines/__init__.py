@@ -1,0 +1,1 @@
+"""Medicines: the public database as the operator loaded it, and what is checked with it."""

@@ -1,0 +1,1 @@
+"""FHIR Subscriptions: software told that something happened, and nothing of what."""
