@@ -121,11 +121,8 @@ _PHARMACIST = ("TRE_G15", "21")
 
 
 def _way(one: Provision, facts: Facts, now: datetime) -> Predicate:
-    """What one right shows: within the matrix, within what it is narrowed to, and not what is masked.
-
-    A prescription or a thread shows itself whole and nothing else: the person hands it over, or writes in it.
-    """
-    if one.right in SHOWN:
+    """What one right shows: within the matrix, within what it is narrowed to, and not what is masked."""
+    if one.right in SHOWN:  # whole, and nothing else: the person hands it over, or writes in it
         return selected(one) if one.tokens or one.resources else Nothing()
     parts = [facts.entitled, selected(one, frozenset({"Patient"}))]
     match one.right:
