@@ -146,7 +146,9 @@ async def _connections(deed: Deed) -> list[Held]:
     keys = rights.keys_of(deed)
     ours = TokenAny(frozenset({keys.hashed(tokens.coded("category", RIGHT, Right.APPLICATION.value))}))
     active = TokenAny(frozenset({keys.hashed(tokens.coded("status", None, "active"))}))
-    rows = await deed.fetch(all_of(deed.consents(), And((AuthoredBy(deed.visit.author(keys)), ours, active)), MOST))
+    rows = await deed.fetch(
+        all_of(deed.every("Consent"), And((AuthoredBy(deed.visit.author(keys)), ours, active)), MOST)
+    )
     keyring = Keyring({keys.record: keys})
     return [Held(stored, stored.json(keyring)) for stored in map(Stored.from_row, rows)]
 

@@ -4,18 +4,16 @@ The rule: it says what the Consent says and nothing more; in French, for whoever
 so what Latin-1 cannot write is spelled with the letters it has.
 """
 
-import base64
 import unicodedata
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from fpdf import FPDF
 
-from phr import codes
-from phr.access.consent import URI, Terms
+from phr import paper
+from phr.access.consent import Terms
 from phr.access.provision import Right
-from phr.documents import sha1
+from phr.paper import Paper
 from phr.representation import PARIS
 
 Json = dict[str, Any]
@@ -38,41 +36,18 @@ _INK, _BLUE = (33, 37, 41), (0, 0, 145)
 
 def document(patient: Json, terms: Terms, now: datetime, issuer: str) -> Json:
     """The DocumentReference, its PDF inline (ITI-105), about this Patient."""
-    data = printed(patient, terms, now)
-    title = _title(terms)
-    kind, family = codes.document_type(codes.LOINC, TYPE), codes.document_class(codes.CLASS, "95")
-    own = codes.facility_type(codes.PRODUCER, codes.PATIENT_PRODUCER)
-    if kind is None or family is None or own is None:
-        raise KeyError(TYPE)
-    person = {"reference": f"Patient/{patient['id']}"}
-    at = now.isoformat(timespec="seconds")
-    return {
-        "resourceType": "DocumentReference",
-        "masterIdentifier": {"system": URI, "value": f"urn:uuid:{uuid4()}"},
-        "status": "current",
-        "type": _concept(kind),
-        "category": [_concept(family)],
-        "subject": person,
-        "date": at,
-        "author": [person],
-        "custodian": {"identifier": {"system": URI, "value": issuer}, "display": "Carnet"},
-        "description": title,
-        "securityLabel": [{"coding": [{"system": codes.CONFIDENTIALITY, "code": "N"}]}],
-        "content": [
-            {
-                "attachment": {
-                    "contentType": "application/pdf",
-                    "language": "fr-FR",
-                    "title": title,
-                    "creation": at,
-                    "size": len(data),
-                    "hash": sha1(data),
-                    "data": base64.b64encode(data).decode("ascii"),
-                }
-            }
-        ],
-        "context": {"period": {"start": at}, "facilityType": _concept(own), "practiceSetting": _concept(own)},
-    }
+    return paper.document(
+        Paper(
+            printed(patient, terms, now),
+            title=_title(terms),
+            type=TYPE,
+            family="95",
+            subject={"reference": f"Patient/{patient['id']}"},
+            author={"reference": f"Patient/{patient['id']}"},
+            at=now,
+            custodian=issuer,
+        )
+    )
 
 
 def printed(patient: Json, terms: Terms, now: datetime) -> bytes:
@@ -114,7 +89,7 @@ def _title(terms: Terms) -> str:
 def _lines(patient: Json, terms: Terms, now: datetime) -> list[tuple[str, str]]:
     whom = terms.actor.display if terms.actor is not None else ""
     until = "jusqu'à ce que l'accord soit retiré" if terms.until is None else f"jusqu'au {_moment(terms.until)}"
-    person = _name(patient)
+    person = name_of(patient)
     if terms.right is Right.LEGAL_REPRESENTATIVE:
         said = [("", f"{whom} représente {person}, mineur, et agit en son nom dans son dossier Carnet.")]
     else:
@@ -130,7 +105,8 @@ def _lines(patient: Json, terms: Terms, now: datetime) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _name(patient: Json) -> str:
+def name_of(patient: Json) -> str:
+    """What a Patient is called: usual name first."""
     named = sorted(patient.get("name", ()), key=lambda name: name.get("use") != "usual")
     first = named[0] if named else {}
     return " ".join((*first.get("given", ())[:1], first.get("family", ""))).strip()
@@ -140,7 +116,3 @@ def _moment(at: datetime) -> str:
     local = at.astimezone(PARIS)
     day = "1er" if local.day == 1 else str(local.day)
     return f"{day} {_MONTHS[local.month - 1]} {local.year} à {local.hour} h {local:%M} (heure de Paris)"
-
-
-def _concept(one: codes.Concept) -> Json:
-    return {"coding": [{"system": one.system, "code": one.code, "display": one.display}], "text": one.display}

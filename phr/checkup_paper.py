@@ -4,17 +4,14 @@ The rule: it says what was answered, in the words of the questions, and nothing 
 for the professional who reads it.
 """
 
-import base64
 from typing import Any
-from uuid import uuid4
 
 from fhir.stored import Stored
-from phr import codes
-from phr.access.consent import URI
+from phr import codes, paper
 from phr.access.visit import Visit
 from phr.checkup_answers import Answers, answers_of
-from phr.documents import sha1
 from phr.journal_words import day_of
+from phr.paper import Paper
 from phr.prevention.dates import day
 from phr.prevention.paper import Line, Section, Sheet, printed
 from phr.questionnaires import Item, Questionnaire, Value
@@ -30,39 +27,11 @@ def document(
 ) -> Json:
     """The DocumentReference, its PDF inline (ITI-105), of the response of this id; in the place of another."""
     data = printed(sheet(made, answers_of(made, response), patient, visit), visit.now)
-    kind, family = codes.document_type(codes.LOINC, TYPE), codes.document_class(codes.CLASS, codes.PATIENT_CLASS)
-    own = codes.facility_type(codes.PRODUCER, codes.PATIENT_PRODUCER)
-    if kind is None or family is None or own is None:
-        raise KeyError(TYPE)
-    at, person = visit.now.isoformat(timespec="seconds"), response["subject"]
-    attachment = {
-        "contentType": "application/pdf",
-        "language": "fr-FR",
-        "title": made.title.fr,
-        "creation": at,
-        "size": len(data),
-        "hash": sha1(data),
-        "data": base64.b64encode(data).decode("ascii"),
-    }
-    body: Json = {
-        "resourceType": "DocumentReference",
-        "masterIdentifier": {"system": URI, "value": f"urn:uuid:{uuid4()}"},
-        "status": "current",
-        "type": _concept(kind),
-        "category": [_concept(family)],
-        "subject": person,
-        "date": at,
-        "author": [person],
-        "description": made.title.fr,
-        "securityLabel": [{"coding": [{"system": codes.CONFIDENTIALITY, "code": "N"}]}],
-        "content": [{"attachment": attachment}],
-        "context": {
-            "period": {"start": at},
-            "facilityType": _concept(own),
-            "practiceSetting": _concept(own),
-            "related": [{"reference": f"QuestionnaireResponse/{id}"}],
-        },
-    }
+    person = response["subject"]
+    related = [{"reference": f"QuestionnaireResponse/{id}"}]
+    body = paper.document(
+        Paper(data, made.title.fr, TYPE, codes.PATIENT_CLASS, person, person, visit.now, related=related)
+    )
     if replaced is not None:
         body["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{replaced.id}"}}]
     return body
@@ -100,7 +69,3 @@ def said(one: Item, values: tuple[Value, ...], language: str) -> str:
         else:
             words.append(day_of(str(value), language) if one.type == "date" else str(value))
     return ", ".join(words)
-
-
-def _concept(one: codes.Concept) -> Json:
-    return {"coding": [{"system": one.system, "code": one.code, "display": one.display}], "text": one.display}

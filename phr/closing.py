@@ -195,7 +195,7 @@ async def _end_what_was_lent(deed: Deed, name: str, why: Closing) -> None:
     hashed = rights.keys_of(deed).hashed
     over = _AT_DEATH if why is Closing.DEATH else _LENT
     marks = frozenset(hashed(tokens.coded("category", RIGHT, right.value)) for right in over)
-    found = await deed.fetch(all_of(deed.consents(), TokenAny(marks), _MOST))
+    found = await deed.fetch(all_of(deed.every("Consent"), TokenAny(marks), _MOST))
     await rights.end(deed, [row["id"] for row in found], "closed")
     for query in (_CODES, _INVITATIONS, _INBOX):
         await session.fetch(query, {**_place(name), "now": now})

@@ -123,7 +123,7 @@ async def known(deed: Deed) -> list[Delegation]:
     keys = rights.keys_of(deed)
     open_ = frozenset(keys.hashed(tokens.coded("status", None, status)) for status in ("proposed", "active"))
     ours = And((TokenAny(_categories(keys)), TokenAny(open_)))
-    rows = await deed.fetch(all_of(deed.consents(), ours, _MOST))
+    rows = await deed.fetch(all_of(deed.every("Consent"), ours, _MOST))
     now, keyring = deed.visit.now, Keyring({keys.record: keys})
     found = [read(Held(stored, stored.json(keyring))) for stored in map(Stored.from_row, rows)]
     late = [one.id for one in found if one.held.status == "proposed" and not one.stands("proposed", now)]
@@ -138,7 +138,7 @@ def _categories(keys: RecordKeys) -> frozenset[UUID]:
 async def written_since(deed: Deed, since: datetime) -> int:
     """How many delegations were written, changed or ended in this record since then."""
     ours = TokenAny(_categories(rights.keys_of(deed)))
-    return len(await deed.fetch(all_of(deed.consents(), And((ours, UpdatedMatch("ge", since, since))), _MOST)))
+    return len(await deed.fetch(all_of(deed.every("Consent"), And((ours, UpdatedMatch("ge", since, since))), _MOST)))
 
 
 def of_account(standing: Iterable[Delegation], account: UUID) -> list[Delegation]:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Column,
     DateTime,
     Index,
@@ -26,10 +27,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from auth.professionals import Professional as Identity
 from fhir import paging
 from fhir.lens import Statement
 from fhir.parameters import KINDS
-from fhir.predicate import And, IdIn, KindIn
+from fhir.predicate import And, IdIn, KindIn, equals_any
 from fhir.record import bucket_of
 from fhir.search import all_of
 from fhir.stored import Stored
@@ -80,7 +82,7 @@ _WAITING = compile_query(
     select(*_ORDER)
     .where(
         inbox.c.recipient == bindparam("recipient", type_=Uuid()),
-        inbox.c.kind == bindparam("kind", type_=String()),
+        equals_any(inbox.c.kind, bindparam("kinds", type_=ARRAY(String()))),
         or_(inbox.c.until.is_(None), inbox.c.until > bindparam("now", type_=_INSTANT)),
         tuple_(*_ORDER) < tuple_(*_AFTER),
     )
@@ -89,15 +91,15 @@ _WAITING = compile_query(
 )
 
 
-def recipient(keys: SystemKeys, professional: str) -> UUID:
-    """What stands for a professional's national id here."""
-    return keyed_uuid(subkey(keys.get("lookup"), "inbox"), professional)
+def recipient(keys: SystemKeys, name: str) -> UUID:
+    """What stands here for a professional's national id, or for a structure's name (`structure:…`)."""
+    return keyed_uuid(subkey(keys.get("lookup"), "inbox"), name)
 
 
-async def put(deed: Deed, professional: str, kind: str, id: str, until: datetime | None) -> None:
-    """Leave an entry for a professional, by their national id, about a resource of the record at hand."""
+async def put(deed: Deed, name: str, kind: str, id: str, until: datetime | None) -> None:
+    """Leave an entry for a professional, or for a structure, about a resource of the record at hand."""
     visit, record = deed.visit, deed.view.record
-    values = {"recipient": recipient(visit.installation.system_keys, professional), "record": record, "kind": kind}
+    values = {"recipient": recipient(visit.installation.system_keys, name), "record": record, "kind": kind}
     place = {"id": id, "bucket": bucket_of(id), "at": visit.now, "until": until}
     await deed.session.fetch(_PUT, {**values, **place})
 
@@ -115,12 +117,22 @@ async def relations(visit: Visit, pairs: Pairs) -> Page:
 
     Each is read in its own record, through the lens of this instant, and journaled there: an entry proves nothing.
     """
-    rows, more = await _page(visit, RELATION, pairs)
-    found: dict[str, Json] = {}
-    for record in dict.fromkeys(row["record"] for row in rows):
-        ids = frozenset(row["id"] for row in rows if row["record"] == record)
-        found |= await _seen(visit, record, ids)
-    return Page([found[row["id"]] for row in rows if row["id"] in found], more)
+    require(visit, SEARCH, KINDS["Consent"])
+    rows, more = await _page(visit, professional(visit).id, (RELATION,), pairs)
+    return Page(await _read(visit, rows, "Consent", Tag.LOOKUP, "Patient/$relations"), more)
+
+
+async def structure(visit: Visit, kinds: Sequence[str], pairs: Pairs, type: str, tag: Tag, asked: str) -> Page:
+    """What awaits the structure the professional acts in, newest first: resources of this type, each read as above."""
+    rows, more = await _page(visit, f"structure:{professional(visit).structure}", kinds, pairs)
+    return Page(await _read(visit, rows, type, tag, asked), more)
+
+
+def professional(visit: Visit) -> Identity:
+    """The professional whose inbox it is. Raises FORBIDDEN."""
+    if not isinstance(visit.reader, Professional):
+        raise forbidden("Only a professional has an inbox.")
+    return visit.reader.identity
 
 
 async def told(visit: Visit, pairs: Pairs) -> Page:
@@ -128,17 +140,26 @@ async def told(visit: Visit, pairs: Pairs) -> Page:
 
     Only of who is their patient still. Who did it and why is the person's to read and to say.
     """
-    rows, more = await _page(visit, EMERGENCY, pairs)
+    require(visit, SEARCH, KINDS["Consent"])
+    rows, more = await _page(visit, professional(visit).id, (EMERGENCY,), pairs)
     treated = {record: await _treats(visit, record) for record in dict.fromkeys(row["record"] for row in rows)}
     return Page([{"patient": row["record"], "at": row["at"]} for row in rows if treated[row["record"]]], more)
 
 
-async def _seen(visit: Visit, record: str, ids: frozenset[str]) -> dict[str, Json]:
+async def _read(visit: Visit, rows: Sequence[Any], type: str, tag: Tag, asked: str) -> list[Json]:
+    found: dict[str, Json] = {}
+    for record in dict.fromkeys(row["record"] for row in rows):
+        ids = frozenset(row["id"] for row in rows if row["record"] == record)
+        found |= await _seen(visit, record, type, ids, tag, asked)
+    return [found[row["id"]] for row in rows if row["id"] in found]
+
+
+async def _seen(visit: Visit, record: str, type: str, ids: frozenset[str], tag: Tag, asked: str) -> dict[str, Json]:
     def choose(view: View) -> Statement:
-        return all_of(view.inside, And((KindIn(frozenset({"Consent"})), IdIn(ids))), len(ids))
+        return all_of(view.inside, And((KindIn(frozenset({type})), IdIn(ids))), len(ids))
 
     try:
-        view, rows = await visit.see(record, SEARCH, Tag.LOOKUP, "Patient/$relations", choose, len(ids))
+        view, rows = await visit.see(record, SEARCH, tag, asked, choose, len(ids))
     except DomainError as error:
         if error.reason is not Reason.ABSENT:
             raise
@@ -162,19 +183,16 @@ async def _treats(visit: Visit, record: str) -> bool:
         return False
 
 
-async def _page(visit: Visit, kind: str, pairs: Pairs) -> tuple[Sequence[Any], str | None]:
-    reader, keys = visit.reader, visit.installation.system_keys
-    require(visit, SEARCH, KINDS["Consent"])
-    if not isinstance(reader, Professional):
-        raise forbidden("Only a professional has an inbox.")
-    key, who = keys.get("cursor"), f"inbox {identity(reader)}"
+async def _page(visit: Visit, name: str, kinds: Sequence[str], pairs: Pairs) -> tuple[Sequence[Any], str | None]:
+    keys, kind = visit.installation.system_keys, ",".join(sorted(kinds))
+    key, who = keys.get("cursor"), f"inbox {identity(visit.reader)} {name}"
     asked, after = dict(pairs), _END
     if "_cursor" in asked:
         cursor = paging.read(key, who, kind, asked["_cursor"])
         asked, after = dict(cursor.pairs), cursor.after
     most = min(page_size(asked.get("_count")), MOST)
     values = dict(zip(("at", "record", "id"), after, strict=True))
-    bound = {"recipient": recipient(keys, reader.identity.id), "kind": kind, "now": visit.now, "most": most + 1}
+    bound = {"recipient": recipient(keys, name), "kinds": list(kinds), "now": visit.now, "most": most + 1}
     async with visit.installation.database.session() as session:
         rows = await session.fetch(_WAITING, {**values, **bound})
     if len(rows) <= most:

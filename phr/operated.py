@@ -25,7 +25,9 @@ PRESCRIPTION = "https://carnet.example/prescription"
 """The system of a prescription's number: its `groupIdentifier`, and the tag of all that belongs to it."""
 THREAD = "https://carnet.example/thread"
 """The system of a thread's id, the tag of its messages."""
-SYSTEMS = frozenset({PRESCRIPTION, THREAD})
+REMINDER = "https://carnet.example/reminder"
+"""The tag of a reminder's Task."""
+SYSTEMS = frozenset({PRESCRIPTION, THREAD, REMINDER})
 ONLY_OPERATIONS = "This is written by its own operations."
 
 
@@ -38,6 +40,12 @@ def tagged(body: Json, system: str, value: str) -> Json:
     """The same resource, with the tag that says what it belongs to."""
     meta = body.get("meta", {})
     return {**body, "meta": {**meta, "tag": [*_tags(body), {"system": system, "code": value}]}}
+
+
+def belonging(body: Mapping[str, Any]) -> Json:
+    """The `meta` that makes another resource belong to what this one does; nothing when it belongs to nothing."""
+    kept = [one for one in _tags(body) if one.get("system") in SYSTEMS]
+    return {"meta": {"tag": kept}} if kept else {}
 
 
 def labelled(deed: Deed, body: Json, like: Mapping[str, Any] | None = None) -> Json:

@@ -5,16 +5,12 @@ guesses gets past a limit; whatever is wrong with a code is answered alike, and 
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Uuid, and_, bindparam, case, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import DateTime, Uuid, and_, bindparam, or_, select, update
 
-from auth.tables import attempt
-from auth.throttle import WINDOW as SWEPT
-from phr import codes, notices, rights
+from phr import codes, notices, rights, tries
 from phr.access.consent import PROFESSIONALS, STRUCTURES, Actor, Terms, terms_of
 from phr.access.journal import Tag
 from phr.access.provision import Provision, Right, in_force
@@ -25,7 +21,7 @@ from phr.access.visit import Deed, Visit
 from phr.blocks import blocked, kept
 from phr.core.database import compile_query
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden
-from phr.core.vault import keyed_uuid, subkey
+from phr.events import Topic, emit
 from phr.reading import require
 from phr.rights import Held
 from phr.sharing import access_code, marks, plain
@@ -33,9 +29,7 @@ from phr.writing import Written, written
 
 WRONG_TRIES = 5
 """Wrong rests under a code's handle, for the whole life of the code."""
-TRIES = 20
-WINDOW = timedelta(hours=24)
-"""Wrong codes of one professional; the window opens at the first."""
+WHAT = "access code"
 ASKED = "Patient/$redeem"
 
 _INSTANT = DateTime(timezone=True)
@@ -64,22 +58,6 @@ _MISSED = compile_query(
     .values(wrong=access_code.c.wrong + 1)
 )
 
-_over = attempt.c.opened <= bindparam("stale", type_=_INSTANT)
-_TRY = insert(attempt).values(hash=_hash, opened=bindparam("opened", type_=_INSTANT), tries=1)
-_KNOCK = compile_query(
-    _TRY.on_conflict_do_update(
-        index_elements=[attempt.c.hash],
-        set_={
-            "tries": case((_over, 1), else_=attempt.c.tries + 1),
-            "opened": case((_over, _TRY.excluded.opened), else_=attempt.c.opened),
-        },
-        where=or_(_over, attempt.c.tries < TRIES),
-    ).returning(attempt.c.tries)
-)
-_FORGIVE = compile_query(
-    update(attempt).where(attempt.c.hash == _hash, attempt.c.tries > 0).values(tries=attempt.c.tries - 1)
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -105,7 +83,7 @@ async def redeem(visit: Visit, typed: str) -> Written:
     if visit.installation.matrix.line(reader.identity) is None:
         await _refuse(visit, "no-profession")
         raise forbidden("The access matrix lets this profession see nothing.")
-    if not await _knock(visit, reader):
+    if not await tries.count(visit, WHAT):
         await _refuse(visit, "too-many")
         raise DomainError(Reason.TOO_MANY, Issue("throttled", "Too many wrong codes today."))
     shown = _Shown(*marks(visit.installation.system_keys, plain(typed)))
@@ -147,12 +125,13 @@ async def _judged(deed: Deed, reader: Professional, shown: _Shown) -> Written | 
     if refusal:
         deed.refused = refusal
         return None
-    await deed.session.fetch(_FORGIVE, {"hash": _counter(deed.visit, reader)})
+    await tries.forgive(deed, WHAT)
     if running is not None:
         return await kept(deed, running.id)
     await deed.session.fetch(_USED, shown.bound())
     made = await rights.write(deed, _lease(deed, reader, row, consent))
-    await notices.tell(deed, "access")
+    await emit(deed, Topic.ACCESS, made.reference)
+    await notices.tell(deed, "access", about=made.reference)
     return written(made, created=True)
 
 
@@ -203,17 +182,3 @@ async def _refuse(visit: Visit, why: str) -> None:
     """What touched no record goes to the chain of the professional's software."""
     async with visit.act(None, CREATE, Tag.REDEEM, ASKED) as deed:
         deed.refused = why
-
-
-async def _knock(visit: Visit, reader: Professional) -> bool:
-    """Count one try of this professional, before anything is looked at; False, and nothing counted, at the limit."""
-    # TRAP: `auth.sweep` forgets a row one throttle window after `opened`: as written here, once ours is over.
-    opened = visit.now + WINDOW - SWEPT
-    bound = {"hash": _counter(visit, reader), "opened": opened, "stale": visit.now - SWEPT}
-    async with visit.installation.database.session() as session:
-        return await session.one(_KNOCK, bound) is not None
-
-
-def _counter(visit: Visit, reader: Professional) -> UUID:
-    key = subkey(visit.installation.system_keys.get("lookup"), "attempt access code")
-    return keyed_uuid(key, reader.identity.id)

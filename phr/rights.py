@@ -81,7 +81,7 @@ async def find(deed: Deed, ids: Iterable[str]) -> list[Held]:
     if not wanted:
         return []
     keys = keys_of(deed)
-    rows = await deed.fetch(all_of(deed.consents(), IdIn(wanted), len(wanted)))
+    rows = await deed.fetch(all_of(deed.every("Consent"), IdIn(wanted), len(wanted)))
     keyring = Keyring({keys.record: keys})
     return [Held(stored, stored.json(keyring)) for stored in map(Stored.from_row, rows)]
 

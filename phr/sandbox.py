@@ -14,16 +14,20 @@ from auth import accounts, clients, terms
 from auth.accounts import Account
 from auth.sandbox import people as picked
 from auth.sandbox.provider import FC, PSC, Client, SandboxProvider
+from auth.scopes import Scope
 from auth.server import AuthServer
 from fhir.tables import record
 from phr import imports, mandates, records
 from phr.access.installation import Installation
+from phr.access.reader import Professional
+from phr.access.visit import Visit
 from phr.core.database import compile_query
 from phr.core.identifiers import INS_NIR_TEST
 from phr.core.settings import Provider, Settings
-from phr.demo import people
+from phr.demo import people, prescription
 from phr.demo.clients import demo_clients
 from phr.demo.world import Person, World, world
+from phr.prescription import deposit, ledger, number
 
 HOSPITAL = "carnet-demo-hospital"
 _COUNT = compile_query(select(func.count().label("records")).select_from(record))
@@ -60,6 +64,7 @@ async def load(installation: Installation, server: AuthServer, now: datetime) ->
             await run_in_threadpool(_enroll, server, person, found, installation.settings.terms_version, now)
     await _represent(installation, server, now)
     await run_in_threadpool(_register, server, now)
+    await _prescribe(installation, demo.people[0].ins, now)
     return len(demo.people)
 
 
@@ -107,6 +112,23 @@ async def _represent(installation: Installation, server: AuthServer, now: dateti
         acting, own = await run_in_threadpool(_accounts, server, parent.login, child.login)
         if acting is not None and own is not None and own.record is not None:
             await mandates.represent(visit, own.record, acting.id, child.given[0])
+
+
+async def _prescribe(installation: Installation, ins: str, now: datetime) -> None:
+    """A prescription for the first of them, as their practice's software deposits it; once."""
+    async with installation.database.session() as session:
+        record = await records.find(session, installation, f"urn:oid:{INS_NIR_TEST}", ins)
+    if record is None or await ledger.of_number(
+        installation, number.mark(installation.system_keys, prescription.NUMBER)
+    ):
+        return
+    reader = Professional(prescription.SOFTWARE, prescription.prescriber(), None, None)
+    visit = Visit(installation, reader, _PRESCRIBING, (), now)
+    bundle, signed = prescription.prescribed(record, now)
+    await deposit.prescribe(visit, record, bundle, signed, None, f"{installation.settings.issuer}/fhir")
+
+
+_PRESCRIBING = (Scope("user", "*", frozenset("cruds")),)
 
 
 def _accounts(server: AuthServer, *logins: str) -> list[Account | None]:

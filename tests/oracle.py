@@ -19,6 +19,8 @@ Resource = dict[str, Any]
 Right = dict[str, Any]
 Matrix = dict[tuple[str, str], dict[str, Any]]
 SHOWING = ("care-relation", "emergency", "code-lease", "treating-physician", "administrator")
+SHOWN_ALONE = ("prescription", "conversation")
+PHARMACIST = ("TRE_G15", "21")
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 ASKABLE = ("category", "identifier", "status", "_tag", "type")
 """The parameters that a scope's query may use, among those the tests do."""
@@ -96,6 +98,8 @@ def _about(right: Right, reader: Reader) -> bool:
 def _shows(right: Right, reader: Reader, resource: Resource, running: list[Right], matrix: Matrix) -> bool:
     """Whether this right, of this professional, shows the resource."""
     kind = right["right"]
+    if kind in SHOWN_ALONE:
+        return _shows_alone(right, reader, resource, running)
     if kind not in SHOWING or not _about(right, reader) or not right["permits"]:
         return False
     # A block of the professional, or of their structure, ends all but the emergency. So does any right refused to them.
@@ -123,6 +127,24 @@ def _shows(right: Right, reader: Reader, resource: Resource, running: list[Right
         return True
     masks = [r for r in running if r["right"] == "mask"]
     return "MASQUE_PS" not in resource["labels"] and not any(_chosen(r, resource) for r in masks)
+
+
+def _shows_alone(right: Right, reader: Reader, resource: Resource, running: list[Right]) -> bool:
+    """Whether a prescription, or a thread, shown to this professional or to their structure has the resource."""
+    me = [reader["name"], *([reader["structure"]] if reader.get("structure") else [])]
+    if right["about"] not in me or not right["permits"]:
+        return False
+    if any(r["about"] in me and (r["right"] == "block" or not r["permits"]) for r in running):
+        return False
+    # A pharmacist dispenses. Who prescribed knows what was dispensed if the person said so.
+    if right["right"] == "prescription" and right["purpose"] == "dispense" and reader["profession"] != PHARMACIST:
+        return False
+    if right["right"] == "prescription" and right["purpose"] != "dispense" and not _prefers(running, "tell-prescriber"):
+        return False
+    if resource.get("id") == right["id"]:
+        return True
+    # What belongs to it, whatever the profession and the masks; and nothing else of the record.
+    return resource.get("id") in right["ids"] or bool(_codes_of(resource, "_tag") & right["codes"])
 
 
 def _prefers(running: list[Right], purpose: str) -> bool | None:

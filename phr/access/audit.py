@@ -68,6 +68,8 @@ _PURPOSES = {
     Because.CARE_RELATION: "TREAT",
     Because.CODE_LEASE: "TREAT",
     Because.EMERGENCY: "ETREAT",
+    Because.PRESCRIPTION: "TREAT",
+    Because.CONVERSATION: "TREAT",
     Because.OWN_DEPOSITS: "TREAT",
     Because.IMPORTING: "RECORDMGT",
 }
@@ -159,7 +161,9 @@ def shown(act: Act, visible: Set[str], *, representative: bool = False) -> Act |
     if act.resources and not kept:
         return None
     under = act.note.under if f"Consent/{act.note.under}" in visible else ""
-    return replace(act, resources=kept, note=replace(act.note, under=under))
+    # A right that is hidden is not told by what it is either: who acted is the author of what they touched.
+    because = act.note.because if under or not act.note.under else Because.OWN_DEPOSITS.value
+    return replace(act, resources=kept, note=replace(act.note, under=under, because=because))
 
 
 def groups(note: Note) -> frozenset[str]:

@@ -290,10 +290,10 @@ class Deed:
         """What the policy lets the reader see, whatever their scopes: to check that a reference points somewhere."""
         return self.visit.decide(self.opened, None)[0]
 
-    def consents(self) -> Lens:
-        """The Consents of the record, deleted ones aside: for what decides about rights, never to answer with."""
+    def every(self, *kinds: str) -> Lens:
+        """All resources of these types in the record, but deleted ones: for what decides, never to answer with."""
         name = "" if self.opened is None else self.opened.keys.record
-        return Lens(And((Within(int(name[:3] or "0", 16), name), KindIn(frozenset({"Consent"})))))
+        return Lens(And((Within(int(name[:3] or "0", 16), name), KindIn(frozenset(kinds)))))
 
     def enter(self, opened: OpenedRecord, verb: str) -> None:
         """Go on inside a record this very transaction opened: its keys are in hand, whatever the reader may see."""

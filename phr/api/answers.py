@@ -16,6 +16,7 @@ from fhir.view import View
 from phr.api.asked import Asked
 from phr.api.faults import FHIR_JSON
 from phr.core.errors import Issue, malformed
+from phr.inbox import Page
 from phr.reading import Found
 from phr.writing import Written
 
@@ -105,6 +106,18 @@ def wrote(asked: Asked, made: Written) -> Response:
     if wanted == "minimal":
         return Response(status_code=status, headers={**PRIVATE, **headers})
     return json_answer(asked, outcome([ALL_OK]) if wanted == "OperationOutcome" else made.json(), status, headers)
+
+
+def inbox(asked: Asked, page: Page, path: str) -> Response:
+    """A page of what waits for who asks, in whatever record, as a searchset."""
+    entries = [
+        {"fullUrl": f"{asked.base}/{path}/{one['id']}", "resource": one, "search": {"mode": "match"}}
+        for one in page.found
+    ]
+    body: Json = {"resourceType": "Bundle", "type": "searchset"}
+    if page.next is not None:
+        body["link"] = [{"relation": "next", "url": f"{asked.base}/{path}?{urlencode({'_cursor': page.next})}"}]
+    return json_answer(asked, body | ({"entry": entries} if entries else {}))
 
 
 def searchset(asked: Asked, found: Found, path: str) -> Response:

@@ -10,7 +10,7 @@ from fhir.outcome import outcome
 from fhir.parameters import Kind
 from phr import batches, checkups, reading, trails, transactions, writing
 from phr.access.scope import CREATE
-from phr.api import answers, binary, described
+from phr.api import answers, binary, described, subscriptions
 from phr.api.asked import (
     FORM,
     PATCH_TYPES,
@@ -26,6 +26,7 @@ from phr.api.asked import (
 from phr.api.doors import Doors
 from phr.api.faults import STATUS
 from phr.core.errors import DomainError, Issue, Reason, malformed
+from phr.prescription import waiting
 from phr.prevention import plandefinition
 from phr.questionnaires import QUESTIONNAIRES
 
@@ -150,8 +151,10 @@ def close_doors(doors: Doors) -> None:
 
 
 def stored(name: str) -> Kind:
-    """A type that is stored: all but the journal. Raises DomainError METHOD for the journal's."""
+    """A type that is stored: all but the journal, and subscriptions. Raises DomainError METHOD for these."""
     kind = kind_named(name)
+    if subscriptions.is_ours(kind):
+        raise DomainError(Reason.METHOD, Issue("not-supported", "This is not done with a Subscription."))
     if kind.name == trails.KIND:
         raise DomainError(Reason.METHOD, Issue("not-supported", "The journal is read and searched only."))
     return kind
@@ -214,12 +217,16 @@ async def _get(asked: Asked, path: str) -> Response:
 
 async def _search(asked: Asked, kind: Kind) -> Response:
     visit, pairs, strict = asked.visit, asked.pairs, asked.strict
+    if subscriptions.is_ours(kind):
+        return await subscriptions.search(asked)
     if kind.name == trails.KIND:
         accepted = asked.header("accept-language")
         found = await trails.search(visit, pairs, asked.base, strict=strict, accepted=accepted)
         return answers.json_answer(asked, found)
     if trails.looks_up(visit, kind, pairs):
         return answers.json_answer(asked, await trails.lookup_bundle(visit, pairs, asked.base, strict=strict))
+    if kind.name == "Task" and waiting.is_asked(visit, pairs):
+        return answers.inbox(asked, await waiting.search(visit, pairs, asked.base), kind.name)
     if kind.name == plandefinition.KIND:
         return answers.searchset(asked, await plandefinition.search(visit, pairs, asked.base, strict=strict), kind.name)
     page = await reading.search(visit, kind, pairs, asked.base, strict=strict)
@@ -243,6 +250,8 @@ async def _read(asked: Asked, kind: Kind, identifier: str) -> Response:
         return answers.json_answer(asked, await trails.read(asked.visit, identifier, asked.pairs, accepted=accepted))
     if kind.name == "Binary":
         return await binary.read_as_json(asked, identifier)
+    if subscriptions.is_ours(kind):
+        return await subscriptions.read(asked, identifier)
     if kind.name == plandefinition.KIND and plandefinition.is_rule(identifier):
         return answers.resource(asked, *await plandefinition.read(asked.visit, identifier, asked.base))
     if kind.name == "Questionnaire" and identifier in QUESTIONNAIRES:

@@ -5,13 +5,11 @@ The rule: a code travels in a body, never in an address; the link of its drawing
 
 import base64
 from datetime import UTC
-from io import BytesIO
 
-import segno
 from fastapi.responses import Response
 
 from fhir.operation import parameters
-from phr import redeeming, sharing
+from phr import qr, redeeming, sharing
 from phr.api import answers, described
 from phr.api.asked import Asked
 from phr.api.doors import Doors
@@ -64,17 +62,11 @@ def _wish(told: Given) -> Wish:
 def _drawn(made: Shared, issuer: str) -> dict[str, object]:
     """The code, its link, and the link drawn twice: SVG that stands alone or inside a page, and PNG."""
     link = f"{issuer}/pro/redeem#{made.code}"
-    qr, svg, png = segno.make(link, error="m", micro=False), BytesIO(), BytesIO()
-    qr.save(
-        svg, kind="svg", xmldecl=False, nl=False, omitsize=True, border=4,
-        svgclass="qr", lineclass=None, dark="#000", light="#fff",
-    )  # fmt: skip
-    qr.save(png, kind="png", scale=8, border=4)
     return parameters(
         code=sharing.shown(made.code),
         link=link,
-        svg=svg.getvalue().decode(),
-        png={"valueBase64Binary": base64.b64encode(png.getvalue()).decode()},
+        svg=qr.svg(link),
+        png={"valueBase64Binary": base64.b64encode(qr.png(link)).decode()},
         until={"valueInstant": made.until.astimezone(UTC).isoformat(timespec="milliseconds")},
         consent=made.consent,
     )

@@ -1,0 +1,38 @@
+"""Prescriptions whose time is over: said so in their Task, and shown to no pharmacy any more.
+
+The rule: from the instant it is over every operation says so; this only writes it down, and may come later.
+"""
+
+from datetime import datetime
+
+from phr.access.installation import Installation
+from phr.access.journal import Tag
+from phr.access.reader import System
+from phr.access.scope import UPDATE
+from phr.access.visit import Visit
+from phr.core.errors import DomainError
+from phr.imports import EVERYTHING
+from phr.mandates import SELF
+from phr.prescription import ledger, showing, task
+from phr.prescription.held import find
+from phr.prescription.life import State
+
+AT_ONCE = 100
+
+
+async def expire(installation: Installation, now: datetime) -> int:
+    """Write that they are over. How many were looked at: 100 at most, call again."""
+    async with installation.database.session() as session:
+        due = await ledger.due(session, now, AT_ONCE)
+    visit = Visit(installation, System(SELF), EVERYTHING, (), now)
+    for record, name in due:
+        try:
+            async with visit.act(record, UPDATE, Tag.PRESCRIPTION, "Task/$expire", deciding=True) as deed:
+                held = await find(deed, name, unseen=True)
+                if held.state is State.EXPIRED:
+                    await held.become(State.EXPIRED, task.held_by(held.task, None))
+                    await showing.hide(deed, held.number, "expired")
+        except DomainError:
+            async with installation.database.transaction() as session:  # its record is closed: nobody opens it again
+                await ledger.forget(session, name)
+    return len(due)
