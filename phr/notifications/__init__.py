@@ -1,1 +1,1 @@
-"""What a person is told, where and how: the centre, and the channels that lead to it."""
+"""What a person is told: their centre of notifications, the devices it is pushed to, and who is told of what."""
