@@ -6,8 +6,12 @@ from typing import Any
 from fhir.parameters import COMMON, KINDS, Kind
 
 FHIR_VERSION = "4.0.1"
-VIRTUAL = frozenset({"AuditEvent"})
 _READING = ("read", "search-type")
+VIRTUAL: Mapping[str, tuple[str, ...]] = {
+    "AuditEvent": _READING,
+    "Subscription": (*_READING, "create", "update", "delete"),
+}
+"""Types that are not stored as the others are, and what is done with them."""
 _WRITING = (
     "vread",
     "update",
@@ -18,7 +22,14 @@ _WRITING = (
     "create",
 )
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition"
-_STANDARD = {"everything": f"{_DEFINITIONS}/Patient-everything", "validate": f"{_DEFINITIONS}/Resource-validate"}
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport"
+_STANDARD = {
+    "everything": f"{_DEFINITIONS}/Patient-everything",
+    "validate": f"{_DEFINITIONS}/Resource-validate",
+    "status": f"{_BACKPORT}/OperationDefinition/backport-subscription-status",
+    "events": f"{_BACKPORT}/OperationDefinition/backport-subscription-events",
+}
+_TOPIC = f"{_BACKPORT}/StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
 _OURS = "https://carnet.example/OperationDefinition"
 EVERY = "*"
 """Of operations: on every stored type."""
@@ -42,7 +53,7 @@ def _resource(kind: Kind, operations: Mapping[str, Collection[str]]) -> dict[str
         for name, p in other.parameters.items()
         if p.type == "reference" and kind.name in p.targets and other.name not in VIRTUAL
     ]
-    interactions = _READING if virtual else (*_READING, *_WRITING)
+    interactions = VIRTUAL.get(kind.name, (*_READING, *_WRITING))
     found: dict[str, Any] = {
         "type": kind.name,
         "interaction": [{"code": code} for code in interactions if (kind.name, code) != ("Binary", "patch")],
@@ -67,12 +78,25 @@ def _resource(kind: Kind, operations: Mapping[str, Collection[str]]) -> dict[str
     return {name: value for name, value in found.items() if value != []}
 
 
+def _subscriptions(topics: Collection[str]) -> dict[str, Any]:
+    """What is said of subscriptions alone: their profile, and their topics (Subscriptions R5 Backport)."""
+    profile = f"{_BACKPORT}/StructureDefinition/backport-subscription"
+    listed = [{"url": _TOPIC, "valueCanonical": topic} for topic in topics]
+    return {"supportedProfile": [profile], **({"extension": listed} if listed else {})}
+
+
 def capability_statement(
-    base: str, issuer: str, date: str, version: str, operations: Mapping[str, Collection[str]]
+    base: str,
+    issuer: str,
+    date: str,
+    version: str,
+    operations: Mapping[str, Collection[str]],
+    topics: Collection[str] = (),
 ) -> dict[str, Any]:
     """FHIR R4 CapabilityStatement of this installation.
 
-    `date`: of the software, ISO; `operations`: their names by resource type, under `EVERY`; under "" the system's.
+    `date`: of the software, ISO; `operations`: their names by resource type, under `EVERY`; under "" the system's;
+    `topics`: the canonical URLs of what software subscribes to.
     """
     uris = {
         "url": _URIS,
@@ -112,7 +136,10 @@ def capability_statement(
                 "Parameters that are not understood are ignored and named in the bundle's outcome entry, or refused "
                 "under Prefer: handling=strict. JSON only.",
                 "security": security,
-                "resource": [_resource(kind, operations) for kind in KINDS.values()],
+                "resource": [
+                    _resource(kind, operations) | (_subscriptions(topics) if kind.name == "Subscription" else {})
+                    for kind in KINDS.values()
+                ],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
                 "operation": [{"name": n, "definition": f"{_OURS}/{n}"} for n in sorted(operations.get("", ()))],
             }

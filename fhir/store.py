@@ -349,3 +349,23 @@ async def purge(session: Session, identifier: str, page: int) -> int:
         if row is not None and row["dropped"]:
             return int(row["dropped"])
     return 0
+
+
+def _erase(table: Table) -> Query:
+    chosen = equals_any(table.c.id, bindparam("ids", type_=ARRAY(String)))
+    bucket = table.c.bucket == bindparam("bucket", type_=resource.c.bucket.type)
+    return compile_query(sealed(delete(table).where(bucket, chosen)))
+
+
+_PAST, _WHOLE = _erase(history), tuple(_erase(table) for table in (blob_chunk, blob, history, resource))
+
+
+async def erase_past(session: Session, bucket: int, ids: Sequence[str]) -> None:
+    """Delete the superseded versions of these resources."""
+    await session.fetch(_PAST, {"bucket": bucket, "ids": list(ids)})
+
+
+async def erase(session: Session, bucket: int, ids: Sequence[str]) -> None:
+    """Delete these resources whole, what hangs on them first."""
+    for query in _WHOLE:
+        await session.fetch(query, {"bucket": bucket, "ids": list(ids)})
