@@ -4,19 +4,14 @@ import asyncio
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from uuid import uuid4
 
 import asyncpg
-import httpx
 from rich.console import Console
 from rich.table import Table
 
@@ -25,8 +20,12 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
+from bench.notifications import delivered
+from bench.prescriptions import measured, settled
 from bench.prevention import one_person, population
 from bench.rights import author_token, lend, professional_token
+from bench.served import process
+from bench.subscriptions import idle
 from bench.tokens import full_sign_in, verification
 from bench.town import Seeded, settle
 from phr.app import Parts, assemble
@@ -46,27 +45,6 @@ def _token(parts: Parts, settings: Settings, record: str) -> str:
     claims = Claims("carnet-bench", "citizen-app", str(uuid4()), record, scopes, str(uuid4()), None, expires)
     server = parts.server
     return mint(settings.issuer, server.signing, server.subjects, claims, claims.client, datetime.now(UTC))
-
-
-@contextmanager
-def _process(arguments: Sequence[str], environment: dict[str, str], ready: str) -> Iterator[None]:
-    child = subprocess.Popen(
-        [sys.executable, *arguments],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            try:
-                if httpx.get(ready, timeout=1).status_code < 500:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield
-    finally:
-        child.terminate()
-        child.wait(20)
 
 
 def _paired(ours: Callable[[], Measured], floor: Callable[[], Measured]) -> tuple[Measured, Measured, float]:
@@ -152,6 +130,15 @@ async def _grow(settings: Settings, url: str) -> None:
     await parts.installation.database.close()
 
 
+async def _told(settings: Settings, url: str) -> list[Line]:
+    """What it costs to look for who listens, and to tell a device."""
+    parts = await assemble(settings, url)
+    try:
+        return [*await idle(parts.installation), *await delivered(parts, settings)]
+    finally:
+        await parts.close()
+
+
 def main() -> None:
     """Seed, serve, measure, print."""
     directory = Path(tempfile.mkdtemp(prefix="carnet-bench-"))
@@ -165,10 +152,10 @@ def main() -> None:
             migrate(url)
             lines.append(import_ratio(settings, url))
             parts, large, town, lent = asyncio.run(_seed(settings, url))
-            served = _process(["-m", "phr", "serve"], environment, f"http://127.0.0.1:{PORT}/health/ready")
+            serving = ["-m", "phr", "serve"], environment, f"http://127.0.0.1:{PORT}/health/ready"
             floor_environment = {"FLOOR_DATABASE_URL": url, "FLOOR_PORT": str(FLOOR_PORT)}
-            floor = _process(["-m", "bench.floor"], floor_environment, f"http://127.0.0.1:{FLOOR_PORT}/openapi.json")
-            with served, floor:
+            floor = process(["-m", "bench.floor"], floor_environment, f"http://127.0.0.1:{FLOOR_PORT}/openapi.json")
+            with process(*serving), floor:
                 lines += verification(parts.server, [_token(parts, settings, seeded.record) for seeded in town])
                 lines.append(full_sign_in(parts.server, town[0].record))
                 lines += _decisions(parts, lent)
@@ -176,6 +163,11 @@ def main() -> None:
             per_row, sealed = asyncio.run(_bytes_per_resource(url))
             size = Line("bytes on disk per resource", f"{per_row:,.0f}", f"{sealed:,.0f} sealed", "", "")
             lines.append(Line(size.what, size.ours, size.floor, f"{per_row / sealed:.2f}", "-"))
+            console.print("sending prescriptions to pharmacies …")
+            pharmacies = asyncio.run(settled(settings, url))
+            with process(*serving):
+                lines += measured(PORT, pharmacies)
+            lines += asyncio.run(_told(settings, url))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     _print(lines)

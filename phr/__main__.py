@@ -18,7 +18,9 @@ from phr import imports, production, rotation, sandbox
 from phr.access import chain
 from phr.app import Parts, assemble, create_app
 from phr.commands.clients import clients_cli
+from phr.commands.medicines import medicines_cli
 from phr.commands.opening import database, settings_or_exit
+from phr.commands.outbox import outbox_cli
 from phr.commands.people import people_cli
 from phr.commands.records import records_cli, retire_key
 from phr.commands.rules import rules_cli
@@ -157,6 +159,8 @@ cli.add_typer(people_cli, name="people")
 cli.add_typer(records_cli, name="records")
 keys_cli.command(name="retire")(retire_key)
 cli.add_typer(signing_cli, name="signing")
+cli.add_typer(medicines_cli, name="medicines")
+cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(rules_cli, name="rules")
 cli.add_typer(campaigns_cli, name="campaigns")
 cli.command(name="worker")(work)

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from anyio import from_thread
 from sqlalchemy.orm import Session
@@ -17,10 +18,15 @@ from auth import exchanged_tokens
 from auth.providers import Provider
 from auth.server import AuthServer
 from auth.sweep import sweep
-from phr import delegation_invitations, destruction, sharing
+from phr import delegation_invitations, destruction, idempotence, sharing
 from phr.access.installation import Installation
+from phr.agenda.telling import tell_due
 from phr.core import outbox
 from phr.deliveries import deliverers
+from phr.messages import retention
+from phr.notifications import device
+from phr.prescription import expiring
+from phr.subscriptions import rows
 
 log = logging.getLogger("carnet.chores")
 
@@ -42,10 +48,13 @@ def chores(server: AuthServer, installation: Installation, professionals: Provid
         with Session(server.engine) as session, session.begin():
             sweep(session, datetime.now(UTC))
             sharing.forget(session, datetime.now(UTC))
+            idempotence.forget(session, datetime.now(UTC))
+            rows.forget(session, datetime.now(UTC))
+            device.forget(session, datetime.now(UTC))
         return False
 
-    def send() -> bool:
-        return outbox.send_one(server.engine, server.keys, known, datetime.now(UTC))
+    def send(kind: str) -> bool:
+        return outbox.send_one(server.engine, server.keys, {kind: known[kind]}, datetime.now(UTC))
 
     def keys() -> bool:
         server.signing.load(server.clock())
@@ -54,17 +63,35 @@ def chores(server: AuthServer, installation: Installation, professionals: Provid
     def expire() -> bool:
         return from_thread.run(delegation_invitations.expire, installation, datetime.now(UTC)) > 0
 
+    def remind() -> bool:
+        from_thread.run(tell_due, installation, server.clock())
+        return False
+
+    def lapse() -> bool:
+        return from_thread.run(expiring.expire, installation, datetime.now(UTC)) > 0
+
     def destroy() -> bool:
         from_thread.run(_destroy, installation)
         return False
 
     found = [
         Chore("forget what expired", 600, forget),
-        Chore("send what waits", 1, send),
+        # Each kind in its turn of its own: an address that answers slowly keeps no mail waiting.
+        *(Chore(f"send what waits ({kind})", 1, partial(send, kind)) for kind in known),
+        Chore("tell the reminders that are due", 20, remind),
         Chore("end invitations nobody answered", 600, expire),
+        Chore("end prescriptions whose time is over", 600, lapse),
         Chore("destroy the records that are due", 86_400, destroy),
         Chore("read the signing keys again", 60, keys),
     ]
+    years = installation.settings.message_years
+    if years:
+
+        def retire() -> bool:
+            from_thread.run(_retire, installation, years)
+            return False
+
+        found.append(Chore("delete the threads past their time", 86_400, retire))
     if professionals is not None:
         provider = professionals
         found.append(
@@ -75,6 +102,11 @@ def chores(server: AuthServer, installation: Installation, professionals: Provid
             )
         )
     return found
+
+
+async def _retire(installation: Installation, years: int) -> None:
+    async for _ in retention.delete_due(installation, datetime.now(UTC), years):
+        pass
 
 
 async def _destroy(installation: Installation) -> None:

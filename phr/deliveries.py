@@ -6,12 +6,19 @@ from auth.server import AuthServer
 from phr import mail
 from phr.access.installation import Installation
 from phr.core.outbox import Deliver
+from phr.mssante import delivery as mssante
+from phr.notifications import pushing
+from phr.subscriptions import delivery
+from phr.subscriptions.ledger import WAKE as REST_HOOK
 
 
 def deliverers(server: AuthServer, installation: Installation) -> dict[str, Deliver]:
     """By kind. What has no deliverer here (a sandbox without a mail server) waits."""
     settings = installation.settings
     found: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
+    found[REST_HOOK] = delivery.deliverer(server, installation)
     if settings.mail is not None:
         found[MAIL] = mail.deliverer(settings)
+    found |= pushing.deliverers(server.engine, server.keys, settings)
+    found |= mssante.deliverers(installation, server.clock)
     return found

@@ -36,14 +36,24 @@ from phr.access.reader import System
 from phr.access.register import provision
 from phr.access.scope import DELETE
 from phr.access.visit import Deed, Visit
+from phr.agenda.due import reminder
 from phr.core import outbox
 from phr.core.database import Query, compile_query
+from phr.idempotence import answered
 from phr.inbox import inbox
 from phr.lifecycle import Closing, life_of, opposition
+from phr.messages.drafts import message_draft
+from phr.messages.life import message_thread
+from phr.messages.marks import message_mark
+from phr.mssante.marks import mssante_mail
+from phr.notifications.device import push_device
+from phr.notifications.entry import notification
+from phr.prescription.ledger import prescription
 from phr.prevention.feed import calendar_feed
 from phr.prevention.watch import prevention_message, prevention_watch
 from phr.representation import delegation_invitation, representation
 from phr.sharing import access_code
+from phr.subscriptions.ledger import subscription, subscription_event
 from phr.traits import trait_lookup
 
 log = logging.getLogger("carnet")
@@ -96,7 +106,16 @@ def _drop(table: Table, column: str = "record") -> Query:
 
 _REST = (
     *(_drop(table) for table in (provision, access_code, inbox, delegation_invitation, representation, trait_lookup)),
-    *map(_drop, (prevention_watch, prevention_message, calendar_feed, record_lookup)),
+    *map(_drop, (prevention_watch, prevention_message, calendar_feed, record_lookup, answered)),
+    *map(_drop, (subscription, subscription_event, message_thread, message_mark, message_draft)),
+    *map(_drop, (notification, push_device, mssante_mail, reminder)),
+    # A number of a prescription serves once and for ever: of the record, it forgets all.
+    compile_query(
+        update(prescription)
+        .where(prescription.c.bucket == _bucket, prescription.c.record == _record)
+        .values(dict.fromkeys(("bucket", "record", "task", "until"), null()))
+        .returning(prescription.c.number)
+    ),
     _drop(journal, "chain"),
 )
 

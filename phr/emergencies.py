@@ -66,7 +66,7 @@ def _entitled(who: Identity, purpose: str) -> bool:
 
 async def _tell(deed: Deed, consent: str) -> None:
     """The person by mail, whatever they prefer; the treating physician in their inbox, unless it was them."""
-    await notices.tell(deed, "emergency", always=True)
+    await notices.tell(deed, "emergency", about=f"Consent/{consent}", always=True)
     right, author = Right.TREATING_PHYSICIAN, deed.visit.author(rights.keys_of(deed))
     standing = in_force(await rights.listed(deed, [right]), right, deed.visit.now)
     for held in await rights.find(deed, [one.id for one in standing if one.actor != author]):

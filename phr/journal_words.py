@@ -28,7 +28,7 @@ _PARIS = ZoneInfo("Europe/Paris")
 _PHYSICIAN = ("TRE_G15", "10")
 _OPERATION = re.compile(r"\$([a-z-]+)")
 _DECIDING = frozenset({Tag.ACCESS, Tag.REDEEM, Tag.SHARE, Tag.DELEGATE, Tag.APPLICATION, Tag.CLOSE})
-_BY_OPERATION = _DECIDING | {Tag.JOURNAL}
+_BY_OPERATION = _DECIDING | {Tag.JOURNAL, Tag.SUBSCRIPTION, Tag.PRESCRIPTION, Tag.MESSAGE, Tag.AGENDA, Tag.NOTIFICATION}
 _NO_REASON = frozenset({Because.OWN_DEPOSITS, Because.NO_RULE})
 """What somebody was before they asked for a right: not why they asked."""
 _SHOWING = frozenset({Tag.READ, Tag.SEARCH, Tag.HISTORY, Tag.CONTENT, Tag.EVERYTHING})

@@ -17,7 +17,7 @@ from fhir.search import all_of, one_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents, links, provenance, rights
+from phr import blobs, documents, events, links, provenance, rights
 from phr.access.consent import right_of
 from phr.access.provision import preference
 from phr.access.reader import Person, System
@@ -35,8 +35,10 @@ from phr.access.right import (
 )
 from phr.access.scope import CREATE, UPDATE, granted
 from phr.access.visit import Deed
+from phr.agenda import due
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
-from phr.operated import ONLY_OPERATIONS, is_operated
+from phr.events import Topic
+from phr.operated import ONLY_OPERATIONS, belonging, is_operated
 from phr.traits import record_traits
 
 Json = dict[str, Any]
@@ -173,6 +175,7 @@ class Plan:
             "resourceType": "Binary",
             "contentType": attachment.get("contentType", ""),
             "securityContext": {"reference": f"DocumentReference/{item.id}"},
+            **belonging(body),
         }
         where, limit = f"{item.where}.content[0].attachment", self.deed.visit.installation.settings
         content = await blobs.admit(inline, str(wrapper["contentType"]), limit, f"{where}.contentType")
@@ -238,6 +241,8 @@ class Plan:
                 await store.replace(deed.session, made, keys[made.record])
             if item.content is not None:
                 await blobs.keep(deed.session, keys[made.record], made.id, made.version, item.content)
+            if item.kind.name == "Appointment" and item.before is not None and made.record is not None:
+                await due.look_again(deed.session, made.record, made.id, deed.visit.now)
             if item.kind.name == "Patient" and made.record is not None:
                 installation = deed.visit.installation
                 await record_traits(deed.session, installation, made.record, item.body, item.before_json)
@@ -249,6 +254,8 @@ class Plan:
                 await self._govern(made)
                 if item.before is None:
                     await self._supersede(made)
+        documents_made = [made.reference for made in new if made.kind.name == "DocumentReference"]
+        await events.emit_all(deed, Topic.DOCUMENT, documents_made)
         return drafts
 
     def _row(self, made: Draft, item: Item) -> Row:

@@ -19,6 +19,7 @@ from phr.access.visit import Deed, Visit
 from phr.blocks import blocked, elsewhere, kept, refusal, refused
 from phr.core.errors import absent, forbidden, invalid
 from phr.core.identifiers import NationalStructure
+from phr.events import Topic, emit
 from phr.reading import require
 from phr.writing import Written, locked, written
 
@@ -51,7 +52,7 @@ async def open_access(visit: Visit, record: str | None, basis: str, *, informed:
         if not deed.refused:
             made, first = await lease(deed, who, Right.CARE_RELATION, basis, _days(visit, who))
             if first:
-                await notices.tell(deed, "access")
+                await notices.tell(deed, "access", about=f"Consent/{made.id}")
             return made
     raise absent()
 
@@ -91,6 +92,7 @@ async def lease(
         extension=extension,
     )
     made = await rights.write(deed, terms)
+    await emit(deed, Topic.ACCESS, made.reference)
     if not narrowing(visit.scopes, visit.reader, CREATE, keys).holds(made.row()):
         raise forbidden("The token's scopes do not allow this in this record.")
     await inbox.put(deed, who.id, inbox.RELATION, made.id, until)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fhir import tokens
+from fhir.capability import VIRTUAL
 from fhir.criteria import TokenAny
 from fhir.criterion import LOGICAL_ID
 from fhir.index import patients_of
@@ -20,7 +21,7 @@ from fhir.stored import Stored
 from phr import documents, links, rights, submission, writing
 from phr.access.journal import Tag
 from phr.access.reader import Person, System
-from phr.access.right import JOURNAL_ONLY, may_create
+from phr.access.right import may_create
 from phr.access.scope import CREATE, DELETE, UPDATE
 from phr.access.visit import Deed, Visit
 from phr.core.errors import DomainError, Issue, Reason, absent, invalid, malformed
@@ -68,8 +69,8 @@ def entry_of(n: int, entry: Any, methods: tuple[str, ...]) -> Entry:
     name, _, identifier = path.strip("/").partition("/")
     if name not in KINDS or (identifier and not LOGICAL_ID.fullmatch(identifier)):
         raise DomainError(Reason.ABSENT, Issue("not-supported", "Not an address here.", f"{at}.request.url"))
-    if name in JOURNAL_ONLY:
-        raise DomainError(Reason.METHOD, Issue("not-supported", "The journal is read only.", f"{at}.request.url"))
+    if name in VIRTUAL:
+        raise DomainError(Reason.METHOD, Issue("not-supported", "Not written in a Bundle.", f"{at}.request.url"))
     query = _condition_of(condition, f"{at}.request.url")
     if bool(identifier) + bool(query) != (0 if method == "POST" else 1):
         raise malformed("A POST names a type; any other method an id or a condition.", f"{at}.request.url")

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.signing_in import answered, as_citizen
+from tests.signing_in import answered, as_citizen, as_professional
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
@@ -37,6 +37,24 @@ def test_a_hospital_deposits_a_document(carnet: str) -> None:
     assert done.stdout.startswith("Deposited ")
 
 
+def test_a_prescription_goes_from_a_practice_to_a_pharmacy(carnet: str) -> None:
+    script = [sys.executable, "-u", str(EXAMPLES / "prescribe.py"), carnet]
+    quiet = {**os.environ, "BROWSER": "true"}
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True, env=quiet) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "Sign in here, as Hélène Garnier:\n"
+        assert httpx.get(as_professional(carnet, child.stdout.readline().strip(), "gp")).status_code == 200
+        assert re.fullmatch(r"Prescribed: (?:[0-9A-Z]{4}-){4}[0-9A-Z]{4}\n", child.stdout.readline())
+        assert child.stdout.readline() == "Sign in here, as Yanis Cohen:\n"
+        assert httpx.get(as_professional(carnet, child.stdout.readline().strip(), "pharmacist")).status_code == 200
+        left = child.stdout.read().splitlines()
+    assert child.returncode == 0
+    assert left == [
+        "Amlodipine 5 mg, comprimé: 60 left, 0 of them now",
+        "Paracétamol 1 g, comprimé: 24 left, 24 of them now",
+    ]
+
+
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="the README's walk uses them")
 def test_the_walk_with_curl(carnet: str) -> None:
     """The two commands of the README, the browser between them."""
@@ -52,7 +70,8 @@ def _typed(commands: str) -> str:
     return subprocess.run(["bash", "-euc", commands], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_the_readme_shows_them() -> None:
-    shown = (ROOT / "README.md").read_text() + (ROOT / "docs" / "depositing.md").read_text()
+def test_a_page_shows_each() -> None:
+    pages = ("README.md", "docs/depositing.md", "docs/integrate/prescriptions.md")
+    shown = "".join((ROOT / page).read_text() for page in pages)
     for script in EXAMPLES.glob("*.py"):
         assert f"python3 docs/examples/{script.name}" in shown or f"python docs/examples/{script.name}" in shown

@@ -1,4 +1,4 @@
-"""The calendar of prevention, over HTTP: making and ending its private address, and what is at it.
+"""The calendar of prevention and of the agenda, over HTTP: making and ending its private address, and what is at it.
 
 The rule: who holds the address needs no token; whatever is wrong with it, the answer is the same.
 """
@@ -31,9 +31,9 @@ def open_doors(doors: Doors) -> None:
 
     @doors.opens("POST", "/Patient/{id:id}/$calendar-address", taking, status_code=201)
     async def make(asked: Asked, id: str) -> Response:
-        """Make a private calendar address; the former one of this account ends."""
-        await given(asked, ())
-        secret = await feed.make(asked.visit, id)
+        """Make a private calendar address; the former one of this account ends. It may say titles."""
+        titles = (await given(asked, ("titles",))).one("titles", bool) is True
+        secret = await feed.make(asked.visit, id, titles=titles)
         url = f"{asked.visit.installation.settings.issuer}/calendar/{secret}.ics"
         made = {"resourceType": "Parameters", "parameter": [{"name": "address", "valueUrl": url}]}
         return answers.json_answer(asked, made, 201)

@@ -12,6 +12,7 @@ from phr import RELEASED, VERSION
 from phr.api.asked import negotiate
 from phr.api.faults import FHIR_JSON
 from phr.core.settings import Settings
+from phr.events import Topic
 
 _SHARED = {"Cache-Control": "public, max-age=300"}
 
@@ -19,7 +20,8 @@ _SHARED = {"Cache-Control": "public, max-age=300"}
 def router(settings: Settings, operations: Mapping[str, Collection[str]]) -> APIRouter:
     """/fhir/metadata and /fhir/.well-known/smart-configuration: the only two under /fhir without a reader."""
     routes = APIRouter(prefix="/fhir", tags=["discovery"])
-    statement = capability_statement(f"{settings.issuer}/fhir", settings.issuer, RELEASED, VERSION, operations)
+    topics = [one.canonical for one in Topic]
+    statement = capability_statement(f"{settings.issuer}/fhir", settings.issuer, RELEASED, VERSION, operations, topics)
 
     @routes.get("/metadata")
     async def metadata(request: Request) -> Response:

@@ -74,8 +74,6 @@ def list_command() -> None:
         told_when, by = (", ".join(sorted(listed)) for listed in (one.statuses, one.channels))
         table.add_row(one.id, one.title.en, str(len(one.rules)), told_when, by, "" if always else first, last)
     Console().print(table)
-    if any("push" in one.channels for one in _programme().campaigns):
-        typer.echo("push: not delivered, no device registers yet.")
 
 
 @campaigns_cli.command(name="dry-run")
@@ -107,8 +105,6 @@ def dry_run(
         f"{campaign.title.en}, {that_day}: {about(counted.people)} people, {about(counted.messages)} messages, "
         f"{about(counted.mails)} e-mails."
     )
-    if "push" in campaign.channels:
-        typer.echo("push: not delivered, no device registers yet.")
     if svg is not None:
         svg.write_text(pyramid.drawn(f"{campaign.title.en}, {that_day}", counted.cells), encoding="utf-8")
         typer.echo(f"{svg} drawn.")

@@ -31,6 +31,8 @@ VARIABLES = {
     "PHR_SMTP": "smtp://, smtp+starttls:// or smtps:// URL of the mail server; unset: mail waits in the database",
     "PHR_SMTP_PASSWORD_FILE": "file that holds the mail server's password",
     "PHR_MAIL_FROM": "sender of the mail (carnet@ the issuer's host)",
+    "PHR_PUSH_WEBHOOK": "URL of the operator that pushes to mobile applications; unset: none registers",
+    "PHR_PUSH_SECRET_FILE": "file that holds the secret with which what is posted there is signed",
     "PHR_TERMS_VERSION": "version of the terms a citizen accepts (1)",
     "PHR_PSC_DISCOVERY": "discovery document of the professionals' identity provider, like Pro Santé Connect",
     "PHR_PSC_CLIENT_ID": "this installation's client id at that provider",
@@ -42,10 +44,18 @@ VARIABLES = {
     "PHR_ACCESS_MATRIX": "TOML file of the access matrix, instead of Carnet's own",
     "PHR_RELATION_DAYS": "how long a care relation lasts, in calendar days (90)",
     "PHR_PHARMACY_DAYS": "the same when a pharmacy opens it (3)",
+    "PHR_MESSAGE_YEARS": "years after its last message a thread is deleted (unset: never)",
     "PHR_EMERGENCY_DAYS": "how long an emergency access lasts, in calendar days (5)",
     "PHR_MOST_CAREGIVERS": "most caregivers of one person (3)",
     "PHR_MOST_CARED_FOR": "most people one caregiver cares for (5)",
     "PHR_ARCHIVE_YEARS": "how long a closed record is kept before it is destroyed (10)",
+    "PHR_MSSANTE_DOMAIN": "domain of the people's addresses of secure messaging, `<INS>@domain`; unset: no gateway",
+    "PHR_MSSANTE_LISTEN": "host:port the gateway listens on (127.0.0.1:8025)",
+    "PHR_MSSANTE_PEERS": "TOML file of the operators that are trusted, their domains, and structures' mailboxes",
+    "PHR_MSSANTE_CERTIFICATE": "PEM file of the gateway's certificate, its chain and its private key",
+    "PHR_MSSANTE_CA_FILE": "PEM file of the authorities whose certificates authenticate the operators",
+    "PHR_MSSANTE_SMTP": "smtp+starttls:// or smtps:// URL of the relay that mail goes out by; unset: it waits",
+    "PHR_MSSANTE_BYTES": "largest mail, in bytes (25 MiB)",
 }
 
 INS_OFFICIAL = ("1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9")
@@ -76,6 +86,28 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Mssante:
+    """The gateway of secure health messaging. `certificate` and `ca_file` are missing, both, in a sandbox only."""
+
+    domain: str
+    host: str
+    port: int
+    peers: Path
+    certificate: Path | None
+    ca_file: Path | None
+    smtp: str | None
+    mail_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the operator takes what is to be pushed to mobile applications. `secret` signs it, and is never shown."""
+
+    url: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What the process was told. Sizes in bytes."""
 
@@ -99,6 +131,7 @@ class Settings:
     client_ca_file: Path | None = None
     mail: Mail | None = None
     mail_from: str = "carnet@localhost"
+    push_webhook: Webhook | None = None
     terms_version: str = "1"
     psc: Provider | None = None
     fc: Provider | None = None
@@ -106,10 +139,12 @@ class Settings:
     access_matrix: Path | None = None
     relation_days: int = 90
     pharmacy_days: int = 3
+    message_years: int | None = None
     emergency_days: int = 5
     most_caregivers: int = 3
     most_cared_for: int = 5
     archive_years: int = 10
+    mssante: Mssante | None = None
 
     @property
     def sandbox(self) -> bool:
@@ -165,6 +200,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         client_ca_file=Path(environ["PHR_CLIENT_CA_FILE"]) if environ.get("PHR_CLIENT_CA_FILE") else None,
         mail=_mail(environ, faults),
         mail_from=environ.get("PHR_MAIL_FROM") or f"carnet@{urlsplit(issuer).hostname or 'localhost'}",
+        push_webhook=_webhook(environ, faults),
         terms_version=environ.get("PHR_TERMS_VERSION") or "1",
         psc=_provider("PHR_PSC", environ, faults),
         fc=_provider("PHR_FC", environ, faults),
@@ -172,10 +208,12 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         access_matrix=Path(environ["PHR_ACCESS_MATRIX"]) if environ.get("PHR_ACCESS_MATRIX") else None,
         relation_days=number("PHR_RELATION_DAYS", 90),
         pharmacy_days=number("PHR_PHARMACY_DAYS", 3),
+        message_years=number("PHR_MESSAGE_YEARS", 1) if environ.get("PHR_MESSAGE_YEARS") else None,
         emergency_days=number("PHR_EMERGENCY_DAYS", 5),
         most_caregivers=number("PHR_MOST_CAREGIVERS", 3),
         most_cared_for=number("PHR_MOST_CARED_FOR", 5),
         archive_years=number("PHR_ARCHIVE_YEARS", 10),
+        mssante=_mssante(environ, number("PHR_MSSANTE_BYTES", 25 << 20), faults),
     )
     if not sandbox:
         faults += _production_faults(settings, environ)
@@ -209,6 +247,51 @@ def _mail(environ: Mapping[str, str], faults: list[str]) -> Mail | None:
         faults.append(f"PHR_SMTP must be a {', '.join(MAIL_SCHEMES)} URL with a host and without a password")
     password = _read("PHR_SMTP_PASSWORD_FILE", environ, faults) if environ.get("PHR_SMTP_PASSWORD_FILE") else ""
     return Mail(url, password)
+
+
+def _mssante(environ: Mapping[str, str], mail_bytes: int, faults: list[str]) -> Mssante | None:
+    """The gateway; in production it neither listens nor sends without TLS and without knowing who it speaks to."""
+    sandbox = environ.get("PHR_ENV") == "sandbox"
+
+    def path(name: str, *, needed: bool) -> Path | None:
+        given = environ.get(name)
+        if given is None and not needed:
+            return None
+        if given is None or not Path(given).is_file():
+            faults.append(f"{name} names a file that is not there" if given else f"{name} is needed for the gateway")
+        return Path(given or "")
+
+    domain = environ.get("PHR_MSSANTE_DOMAIN")
+    if not domain:
+        return None
+    host, _, port = environ.get("PHR_MSSANTE_LISTEN", "127.0.0.1:8025").rpartition(":")
+    if not host or not port.isdecimal():
+        faults.append("PHR_MSSANTE_LISTEN must be host:port")
+    url = environ.get("PHR_MSSANTE_SMTP") or None
+    if url and (urlsplit(url).scheme not in MAIL_SCHEMES[not sandbox :] or not urlsplit(url).hostname):
+        faults.append(f"PHR_MSSANTE_SMTP must be a {', '.join(MAIL_SCHEMES[not sandbox :])} URL with a host")
+    peers = path("PHR_MSSANTE_PEERS", needed=True) or Path()
+    certificate = path("PHR_MSSANTE_CERTIFICATE", needed=not sandbox)
+    authorities = path("PHR_MSSANTE_CA_FILE", needed=not sandbox)
+    if (certificate is None) is not (authorities is None):
+        faults.append("PHR_MSSANTE_CERTIFICATE and PHR_MSSANTE_CA_FILE are set together or not at all")
+    return Mssante(
+        domain.lower(), host, int(port) if port.isdecimal() else 0, peers, certificate, authorities, url, mail_bytes
+    )
+
+
+def _webhook(environ: Mapping[str, str], faults: list[str]) -> Webhook | None:
+    url = environ.get("PHR_PUSH_WEBHOOK")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    known = ("https",) if environ.get("PHR_ENV") != "sandbox" else ("https", "http")
+    if parts.scheme not in known or not parts.hostname or parts.password:
+        faults.append("PHR_PUSH_WEBHOOK must be an https URL with a host and without a password")
+    if not environ.get("PHR_PUSH_SECRET_FILE"):
+        faults.append("PHR_PUSH_WEBHOOK needs PHR_PUSH_SECRET_FILE: what is posted there is signed")
+        return None
+    return Webhook(url, _read("PHR_PUSH_SECRET_FILE", environ, faults))
 
 
 def _provider(prefix: str, environ: Mapping[str, str], faults: list[str]) -> Provider | None:

@@ -1,7 +1,8 @@
 """The private address of a person's calendar: who holds it reads the dates, until it is revoked.
 
-The rule: the address is a secret of its own, stored hashed; it shows what its account may see at that instant, never of
-what a date is; revoking it, making another, or the end of the right it was made under ends it for good.
+The rule: the address is a secret of its own, stored hashed; it shows what its account may see at that instant: never of
+what a prevention date is, and the titles of the agenda only if that was asked. Revoking it, making another, or the end
+of the right it was made under ends it for good.
 """
 
 import base64
@@ -9,11 +10,25 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
-from icalendar import Calendar, Event, vDuration
+from icalendar import Calendar, Component, Event, vDuration
 from icalendar.enums import CLASS, TRANSP
-from sqlalchemy import Column, DateTime, Index, SmallInteger, Table, Uuid, bindparam, delete, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    SmallInteger,
+    Table,
+    Uuid,
+    bindparam,
+    delete,
+    false,
+    insert,
+    select,
+)
 
 from auth import accounts, scopes
 from fhir.record import bucket_of
@@ -25,6 +40,7 @@ from phr.access.reader import Citizen, Delegate, Person
 from phr.access.scope import READ, SEARCH, granted
 from phr.access.sight import CONSULT
 from phr.access.visit import Deed, Visit
+from phr.agenda.events import events
 from phr.core.database import compile_query, metadata
 from phr.core.errors import absent, forbidden
 from phr.core.vault import keyed_uuid, subkey
@@ -43,15 +59,17 @@ calendar_feed = Table(
     Column("record", ID, nullable=False),
     Column("account", Uuid, nullable=False),
     Column("made", DateTime(timezone=True), nullable=False),
+    Column("titles", Boolean, nullable=False, server_default=false()),
 )
-"""Keyed by the hash of the secret, which distributes it; `account`: whose eyes it is read with."""
+"""Keyed by the hash of the secret, which distributes it. `account`: whose eyes it is read with; `titles`: whether it
+says what appointments and reminders are called."""
 Index("calendar_feed_record_idx", calendar_feed.c.bucket, calendar_feed.c.record)
 
 CLIENT = "carnet-calendar"
 """The calendar, as the journal names software."""
 REFRESH = timedelta(hours=12)
 SUMMARY = "Carnet : rendez-vous de prévention à prévoir"
-_NAME = "Carnet : prévention"
+_NAME = "Carnet"
 _SECRET_BYTES = 32
 _EYES = ("patient/*.rs",)
 
@@ -67,7 +85,7 @@ _END = compile_query(delete(calendar_feed).where(*_of))
 _FIND = compile_query(select(calendar_feed).where(calendar_feed.c.hash == bindparam("hash", type_=Uuid())))
 
 
-async def make(visit: Visit, record: str) -> str:
+async def make(visit: Visit, record: str, *, titles: bool = False) -> str:
     """A new secret for this account in this record; the former one ends. Raises FORBIDDEN, ABSENT."""
     account, secret = _account(visit, record), secrets.token_bytes(_SECRET_BYTES)
     written = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
@@ -75,7 +93,8 @@ async def make(visit: Visit, record: str) -> str:
         if _sees(deed):
             where = {"bucket": bucket_of(record), "record": record, "account": account}
             await deed.session.fetch(_END, where)
-            await deed.session.fetch(_PUT, {**where, "hash": _hashed(visit.installation, written), "made": visit.now})
+            kept = {"hash": _hashed(visit.installation, written), "made": visit.now, "titles": titles}
+            await deed.session.fetch(_PUT, {**where, **kept})
             return written
         deed.refused = "not-entitled"
     raise absent()
@@ -104,24 +123,28 @@ async def read(installation: Installation, secret: str, now: datetime) -> bytes:
     if owner is None:
         raise absent()
     reader: Person = (Citizen if owner.record == row["record"] else Delegate)(CLIENT, str(owner.id), row["record"])
-    return await _seen(Visit(installation, reader, _scopes(), (), now), row["record"], row["account"])
+    return await _seen(Visit(installation, reader, _scopes(), (), now), row)
 
 
-async def _seen(visit: Visit, record: str, account: UUID) -> bytes:
+async def _seen(visit: Visit, row: Any) -> bytes:
     """The calendar, through the eyes of this reader. Once they see nothing, the address is worth nothing any more."""
+    record, account = row["record"], row["account"]
     async with visit.act(record, READ, Tag.PREVENTION, "Patient/$calendar") as deed:
         if _sees(deed) and deed.opened is not None:
             person = await recall(deed)
             found = [] if person is None else advise(RULES, person, day(visit.now))
-            return calendar(found, visit.now, deed.opened.keys.hashed, visit.installation.settings.issuer)
+            agenda = await events(deed, titles=row["titles"])
+            return calendar(found, agenda, visit.now, deed.opened.keys.hashed, visit.installation.settings.issuer)
         deed.refused = "not-entitled"
         where = {"bucket": bucket_of(record), "record": record, "account": account}
         await deed.session.fetch(_END, where)
     raise absent()
 
 
-def calendar(found: Iterable[Advice], now: datetime, hashed: Callable[[str], UUID], issuer: str) -> bytes:
-    """One event of a whole day for each date that is due or comes; nothing says of what.
+def calendar(
+    found: Iterable[Advice], agenda: Iterable[Component], now: datetime, hashed: Callable[[str], UUID], issuer: str
+) -> bytes:
+    """The agenda, and one event of a whole day for each date that is due or comes; nothing says of what.
 
     The same all day long, so that whoever has it is told that it did not change. `hashed`: keyed, for stable names.
     """
@@ -130,12 +153,14 @@ def calendar(found: Iterable[Advice], now: datetime, hashed: Callable[[str], UUI
     # RFC 7986 §5.7: the type is written out; what older software reads says the same.
     whole.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     whole.add("X-PUBLISHED-TTL", vDuration(REFRESH))
-    for one in found:
-        on = date_of(one)
+    for one in agenda:
+        whole.add_component(one)
+    for advice in found:
+        on = date_of(advice)
         if on is not None:
             whole.add_component(
                 Event.new(
-                    uid=_uid(hashed(f"calendar|{one.rule.id}|{one.step or 0}")),
+                    uid=_uid(hashed(f"calendar|{advice.rule.id}|{advice.step or 0}")),
                     stamp=stamp,
                     start=on,
                     end=on + timedelta(days=1),

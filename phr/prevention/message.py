@@ -1,4 +1,4 @@
-"""What a reminder says: a message in the record, and a mail that says there is one.
+"""What a reminder says: a message in the record.
 
 The rule: what is said of health is in the record alone, kept from whoever may see less of it than its recipient.
 """
@@ -55,13 +55,3 @@ def _text(advices: Sequence[Advice], language: str, own: bool) -> str:
 @cache
 def _words() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(_MESSAGE.read_text(encoding="utf-8"))
-
-
-def announcement(account: Account) -> Json:
-    """The mail that says a message is there, in every language: which one a person reads is not known here."""
-    parts = [mail.written("notice_prevention", language).filled({}) for language in mail.LANGUAGES]
-    return {
-        "to": account.email,
-        "subject": " / ".join(subject for subject, _ in parts),
-        "text": "\n\n".join(text.strip() for _, text in parts) + "\n",
-    }

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import DateTime, bindparam, or_, select
 
-from auth import accounts, mail
+from auth import accounts
 from auth.accounts import Account
 from auth.scopes import Scope
 from fhir import store
@@ -20,14 +20,15 @@ from fhir.record import bucket_of, new_id
 from fhir.store import draft
 from fhir.tables import ID
 from fhir.validation import validate
+from phr import notices
 from phr.access.installation import Installation
 from phr.access.journal import Tag
 from phr.access.reader import Citizen, Delegate, System, identity
 from phr.access.scope import READ
 from phr.access.visit import Deed, Visit
-from phr.core import outbox
 from phr.core.database import Session, compile_query
 from phr.core.errors import DomainError, Reason
+from phr.events import Topic, emit
 from phr.preferences import prefers
 from phr.prevention import message, watch
 from phr.prevention.campaign import Programme
@@ -157,7 +158,7 @@ def _whom(deed: Deed, account: Account) -> UUID:
 
 
 async def _tell(deed: Deed, account: Account, telling: Telling, at: datetime) -> None:
-    """The message, what is kept of it, and the mail that says a message is there."""
+    """The message, what is kept of it, and what says that a message is there."""
     keys, visit, session = keys_of(deed), deed.visit, deed.session
     body = message.communication(keys.record, account, telling.advices, at)
     issues = validate("Communication", body)
@@ -169,7 +170,8 @@ async def _tell(deed: Deed, account: Account, telling: Telling, at: datetime) ->
     made = draft(_COMMUNICATION, identifier, 1, body, keys.record, author, keys, visit.now, base)
     await store.insert_all(session, [made], {keys.record: keys})
     deed.touched.append(made.reference)
+    await emit(deed, Topic.ADVICE, made.reference)  # the message: it is kept from who sees less than its recipient
     await watch.tell(session, keys.record, _whom(deed, account), [one.mark for one in telling.items], at)
-    if telling.by("email"):
-        announced = message.announcement(account)
-        await outbox.enqueue(session, visit.installation.system_keys, mail.KIND, announced, visit.now)
+    await notices.remind(
+        deed, account, "prevention", made.reference, mailed=telling.by("email"), pushed=telling.by("push")
+    )

@@ -26,6 +26,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "documents": ("default-masked",),
     "mails": tuple(name for name in PREFERENCES if name.startswith("notify-")),
     "reminders": tuple(name for name in PREFERENCES if name.startswith("remind-")),
+    "prescriptions": ("tell-prescriber",),
     "research": tuple(name for name in PREFERENCES if name.startswith("research-")),
 }
 _PARTS: Mapping[str, Part] = {

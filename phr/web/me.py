@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from auth.server import AuthServer
 from phr.access.provision import Right
-from phr.web import held
+from phr.web import held, notified
 from phr.web.api import Api
 from phr.web.held import Unread, counted
 from phr.web.lines import professionals
@@ -22,7 +22,7 @@ from phr.web.words import TEXTS
 
 _WEEK = timedelta(days=7)
 _MOST = 50
-_PAGES = ("access", "share", "journal", "people", "choices")
+_PAGES = ("access", "share", "journal", "people", "choices", "notifications", "prescriptions", "messages", "agenda")
 
 
 def router(server: AuthServer) -> APIRouter:
@@ -44,6 +44,7 @@ def router(server: AuthServer) -> APIRouter:
                 return mine.go(PEOPLE)
             seen = await _seen(mine, api)
             waiting = len(await received(mine, api)) if mine.chosen.own else 0
+            new = await notified.told(mine, api)
         language = mine.language
         people = sum(not one.own for one in held.of(found, Right.CAREGIVER, Right.LEGAL_REPRESENTATIVE))
         apps = len({one.who for one in held.of(found, Right.APPLICATION)})
@@ -54,6 +55,7 @@ def router(server: AuthServer) -> APIRouter:
             "sight": [counted(f"me_{name}", n, language) for name, n in who if n],
             "codes": counted("me_codes", codes, language) if codes else "",
             "seen": seen,
+            "new": new,
             "addresses": {name: mine.at(f"{HOME}/{name}") for name in _PAGES},
             "others": [(one, mine.at(HOME, record="" if one.own else one.record)) for one in mine.choices],
         }

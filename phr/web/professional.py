@@ -27,7 +27,7 @@ CALLBACK = "/signin/professional/callback"
 ACTIVITY = "/signin/professional/activity"
 LOGOUT = "/oauth/providers/professional/logout"
 HOME = "/professional/assistants"
-RETURNS = ("/pro/redeem",)
+RETURNS = ("/pro/redeem", "/pro/pharmacy")
 """Our own pages that send a professional to sign in, and have them back."""
 WAY = Way(SIGN_IN, CALLBACK, "carnet_professional")
 CHOICE_COOKIE = "carnet_activity"

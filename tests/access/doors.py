@@ -107,12 +107,68 @@ DOORS |= {
     ("GET", "/catalogue"): OPEN,
     ("GET", "/catalogue/{id}"): OPEN,
 }
+FOLLOWED = "open-prescription accept dispense release reject complete cancel renew-code send take-back"
+DOORS |= {
+    ("POST", f"/fhir/Task/{'' if name == 'open-prescription' else '{id}/'}${name}"): bearer(Tag.PRESCRIPTION)
+    for name in FOLLOWED.split()
+}
+DOORS |= {
+    ("POST", "/fhir/Patient/{id}/$prescribe"): bearer(Tag.PRESCRIPTION),
+    ("GET", "/fhir/Medication/$lookup"): bearer(Tag.MEDICINE),
+    ("POST", "/fhir/Patient/{id}/$check-medicines"): bearer(Tag.MEDICINE),
+    ("GET", "/fhir/Task/{id}/$prescription"): bearer(Tag.PRESCRIPTION),
+    ("GET", "/fhir/Task/{id}/$code"): bearer(Tag.PRESCRIPTION),
+    ("GET", "/fhir/Patient/{id}/$usual-pharmacy"): bearer(Tag.PRESCRIPTION),
+    ("POST", "/fhir/Patient/{id}/$usual-pharmacy"): bearer(Tag.PRESCRIPTION),
+}
+DOORS |= {
+    (method, f"/fhir/Subscription{path}"): bearer(Tag.SUBSCRIPTION)
+    for method, path in (("POST", ""), ("PUT", "/{id}"), ("DELETE", "/{id}"))
+}
+DOORS |= {
+    (method, f"/fhir/Subscription{path}"): bearer(Tag.SUBSCRIPTION)
+    for method in ("GET", "POST")
+    for path in ("/$status", "/{id}/$status", "/{id}/$events")
+}
+MESSAGED = "read-thread archive-thread close-thread show-thread recall-message report-message"
+DOORS |= {("POST", f"/fhir/Communication/{{id}}/${name}"): bearer(Tag.MESSAGE) for name in MESSAGED.split()}
+DOORS |= {
+    ("POST", "/fhir/Patient/{id}/$send-message"): bearer(Tag.MESSAGE),
+    ("GET", "/fhir/Patient/{id}/$threads"): bearer(Tag.MESSAGE),
+    ("GET", "/fhir/Patient/{id}/$draft-message"): bearer(Tag.MESSAGE),
+    ("POST", "/fhir/Patient/{id}/$draft-message"): bearer(Tag.MESSAGE),
+    ("GET", "/fhir/Patient/{id}/$recipients"): bearer(Tag.SEARCH),
+    ("GET", "/fhir/Communication/$threads"): bearer(Tag.MESSAGE),
+    ("GET", "/fhir/Communication/{id}/$thread"): bearer(Tag.MESSAGE),
+    ("POST", "/fhir/Communication/$allow-messages"): bearer(Tag.MESSAGE),
+}
+NOTIFIED = (
+    "notification-read notification-unread notification-read-all notification-delete register-device remove-device"
+)
+DOORS |= {("POST", f"/fhir/Patient/{{id}}/${name}"): bearer(Tag.NOTIFICATION) for name in NOTIFIED.split()}
+DOORS |= {
+    ("GET", "/fhir/Patient/{id}/$notifications"): bearer(Tag.NOTIFICATION),
+    ("GET", "/fhir/Patient/{id}/$devices"): bearer(Tag.NOTIFICATION),
+}
+DOORS |= {
+    ("POST", "/fhir/Patient/{id}/$remind"): bearer(Tag.AGENDA),
+    ("GET", "/fhir/Patient/{id}/$reminders"): bearer(Tag.AGENDA),
+    ("POST", "/fhir/Task/{id}/$change-reminder"): bearer(Tag.AGENDA),
+    ("POST", "/fhir/Task/{id}/$end-reminder"): bearer(Tag.AGENDA),
+    ("POST", "/fhir/Task/{id}/$snooze-reminder"): bearer(Tag.AGENDA),
+    ("POST", "/fhir/Appointment/{id}/$cancel-appointment"): bearer(Tag.AGENDA),
+}
 PAGES = {
     "GET": (
         "/ /me /me/access /me/choices /me/journal /me/journal/export /me/people /me/share /pro/record/{record} "
         "/me/prevention /me/prevention/vaccinations /me/prevention/examinations /me/prevention/print "
         "/me/prevention/rule/{id} /me/check-up /me/check-up/answer /me/check-up/review /me/check-up/content/{id} "
         "/me/contents /me/contents/{id} "
+        "/me/agenda /me/agenda/{kind}/{mark} /me/notifications "
+        "/me/messages /me/messages/new /me/messages/{id} /me/messages/{id}/file/{binary} "
+        "/me/prescriptions /me/prescriptions/pharmacy /me/prescriptions/{id} /me/prescriptions/{id}/paper "
+        "/me/prescriptions/{id}/code /me/prescriptions/{id}/send /p "
+        "/pro/pharmacy /pro/pharmacy/{id} /pro/pharmacy/{id}/paper "
         "/pro/record/{record}/content/{id} /pro/redeem "
         "/account /account/security /account/security/passkey /account/security/password /account/security/recovery "
         "/account/security/totp /enrol /enrol/details /enrol/done /enrol/verify /oauth/authorize /oauth/logout "
@@ -122,6 +178,10 @@ PAGES = {
     ),
     "POST": (
         "/me/access /me/choices /me/people /me/share /me/share/end /pro/redeem "
+        "/me/messages/new /me/messages/{id} /me/notifications /me/notifications/device "
+        "/me/agenda "
+        "/me/prescriptions/pharmacy /me/prescriptions/{id} /me/prescriptions/{id}/code /me/prescriptions/{id}/send "
+        "/pro/pharmacy /pro/pharmacy/scan /pro/pharmacy/{id} "
         "/me/prevention /me/check-up /me/check-up/answer /me/check-up/review "
         "/account/end /account/security/passkey /account/security/passkey/options /account/security/password "
         "/account/security/recovery /account/security/remove /account/security/totp /enrol /enrol/details "
@@ -159,4 +219,5 @@ DOORS |= {
 
 def is_ours(path: str) -> bool:
     """Whether a door is one of Carnet's own operations: `test_operations.py` goes through them."""
-    return "$" in path and not path.endswith(("$everything", "$validate"))
+    ours = "$" in path or path.startswith("/fhir/Subscription")
+    return ours and not path.endswith(("$everything", "$validate"))

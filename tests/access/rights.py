@@ -17,6 +17,7 @@ from fhir import tokens
 from fhir.index import index
 from fhir.parameters import KINDS as TYPES
 from fhir.predicate import Row
+from phr import operated
 from phr.access.consent import PROFESSIONALS, STRUCTURES, Actor, Terms, consent_of, provision_of
 from phr.access.decision import Facts
 from phr.access.matrix import Line, Matrix
@@ -29,9 +30,11 @@ LAB, SECRET, NOTE = (LOINC, "11502-2"), (LOINC, "68599-0"), (LOINC, "34133-9")
 REPORT = (tokens.RESOURCE_TYPES, "DiagnosticReport")
 CLAIM = (tokens.RESOURCE_TYPES, "Claim")
 VITAL = (HL7, "vital-signs")
+NUMBER, THREAD = (operated.PRESCRIPTION, "0123ABCD"), (operated.THREAD, "one")
 
 DOCTOR, ELSEWHERE = professional("810001"), professional("810001", structure="1690000002")
 NURSE, UNLISTED = professional("810005", "60"), professional("810006", "93")
+PHARMACIST = professional("810007", "21")
 LINES: dict[tuple[str, str], dict[str, Any]] = {
     ("TRE_G15", "10"): {
         "every": True,
@@ -64,7 +67,7 @@ def reader_of(reader: Reader) -> dict[str, Any]:
 
 
 READERS: tuple[Reader, ...] = (
-    *(Professional("software", who, None, None) for who in (DOCTOR, ELSEWHERE, NURSE, TRAINEE, UNLISTED)),
+    *(Professional("software", who, None, None) for who in (DOCTOR, ELSEWHERE, NURSE, TRAINEE, UNLISTED, PHARMACIST)),
     Delegate("app", "mum", MINE),
     Citizen("app", "ada", MINE),
     Depositor("hospital"),
@@ -126,6 +129,12 @@ def _terms() -> Iterator[Terms]:
         yield Terms(Right.EMERGENCY, _DOCTOR, purpose=purpose)
     for actor in (_DOCTOR, _CABINET):
         yield Terms(Right.BLOCK, actor, permits=False)
+    yield Terms(Right.PRESCRIPTION, _CABINET, purpose="dispense", codes=(NUMBER,))
+    yield Terms(Right.PRESCRIPTION, Actor(PROFESSIONALS, "810007"), purpose="dispense")
+    yield Terms(Right.PRESCRIPTION, _DOCTOR, purpose="prescriber", codes=(NUMBER,))
+    yield Terms(Right.CONVERSATION, _CABINET, codes=(THREAD,), data=(_CHOSEN,))
+    for permits in (True, False):
+        yield Terms(Right.PREFERENCE, purpose="tell-prescriber", permits=permits)
     for purpose, permits in (("BTG", False), ("BTG", True), ("MASKED", True), ("MASKED", False)):
         yield Terms(Right.PREFERENCE, purpose=purpose, permits=permits)
     yield Terms(Right.MASK, permits=False)
@@ -194,6 +203,8 @@ _BODIES: tuple[tuple[str, tuple[str, str] | None], ...] = (
     ("DiagnosticReport", None),
     ("Claim", None),
     ("Patient", None),
+    ("MedicationDispense", NUMBER),
+    ("Communication", THREAD),
 )
 
 
@@ -204,10 +215,13 @@ def _thing(
     body: dict[str, Any] = {}
     searched = set()
     if code is not None and kind != "Binary":
-        concept = {"coding": [{"system": code[0], "code": code[1]}]}
+        coding = {"system": code[0], "code": code[1]}
+        concept = {"coding": [coding]}
         parameter = "type" if kind == "DocumentReference" else "category"
         body = {parameter: concept if parameter == "type" else [concept]}
         searched = {(parameter, *code)}
+        if code[0] in operated.SYSTEMS:
+            body, searched = {"meta": {"tag": [coding]}}, {("_tag", *code)}
     category: UUID | None = None
     if code is not None and kind in ("DocumentReference", "Binary"):
         category = KEYS.hashed(tokens.category(*code))

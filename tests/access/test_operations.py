@@ -58,6 +58,15 @@ async def _body(house: House, record: str, path: str) -> tuple[Caller, Sequence[
         case "answer-prevention":
             said = {"name": "said", "valueCode": "declined"}
             return person, [{"name": "rule", "valueCode": "breast-cancer-screening"}, said]
+        case "check-medicines":
+            line = {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "subject": {"reference": f"Patient/{record}"},
+                "medicationCodeableConcept": {"text": "Paracétamol"},
+            }
+            return person, [{"name": "line", "resource": line}]
         case "withdraw-application":
             return person, [_text("client", "another-app")]
     return person, []
@@ -79,10 +88,17 @@ INS = "285010100001"
 ALLOWED = (
     *("$end-delegation", "$prevention", "$answer-prevention", "$immds-forecast", "$contents"),
     *("$populate-check-up", "$complete-check-up", "$calendar-address", "$end-calendar-address"),
+    *("$check-medicines", "$usual-pharmacy", "$notifications", "$devices", "$reminders"),
+    *("$threads", "$draft-message", "$recipients", "$remind", "$register-device", "$remove-device"),
+    *(f"$notification-{name}" for name in ("read", "unread", "read-all", "delete")),
 )
 """What a caregiver may do by their powers: leave; look at what is recommended, answer it, have its dates."""
-_LONGER = ("delegat", "caregiver", "parent", "invitation", "check-up", "/fhir/$")
-"""Conversations: `tests/phr/test_delegation.py` and `test_checkups.py` have them; and what is about no record."""
+_LONGER = (
+    *("delegat", "caregiver", "parent", "invitation", "check-up", "/fhir/$", "/Task/", "$prescribe", "usual-pharmacy"),
+    *("/Medication/", "/Subscription", "message", "thread", "recipients", "notification-", "device", "remind"),
+    "cancel-appointment",
+)
+"""Conversations: `test_delegation.py`, `test_checkups.py` and others have them; and what is about no record."""
 
 
 async def test_each_operation_leaves_its_entry(house: House) -> None:
@@ -126,6 +142,8 @@ async def test_a_caregiver_decides_nothing(house: House) -> None:
     for (method, path), _ in DOORS.items():
         if not is_ours(path) or "{id}" not in path or "{kind}" in path or path.endswith(ALLOWED):
             continue
+        if path.startswith("/fhir/Subscription"):
+            continue  # `tests/subscriptions` has them
         _, parameters = await _body(house, record, path)
         address = path.removeprefix("/fhir/").replace("{id}", record)
         answer = await _ask(caregiver, method, address, parameters)

@@ -29,6 +29,7 @@ _WHO = {
     "professional:810005": Actor(PROFESSIONALS, HELD["nurse"].id),
     "professional:810003": Actor(PROFESSIONALS, HELD["code"].id),
     "professional:810006": Actor(PROFESSIONALS, HELD["code"].id),
+    "professional:810007": Actor(PROFESSIONALS, HELD["emergency"].id),
     "structure:1690000001": Actor(STRUCTURES, "1690000001"),
     "account:mum": Actor.account(account_of("mum")),
     "account:dad": Actor.account(account_of("dad")),
@@ -49,7 +50,7 @@ async def consents_of(house: House, record: str) -> tuple[set[Provision], set[Pr
     async with visit.act(record, CREATE, Tag.SHARE, "Consent", deciding=True) as deed:
         assert deed.opened is not None
         keys: RecordKeys = deed.opened.keys
-        rows = await deed.fetch(all_of(deed.consents(), KindIn(frozenset({"Consent"})), 10_000))
+        rows = await deed.fetch(all_of(deed.every("Consent"), KindIn(frozenset({"Consent"})), 10_000))
         found = [Stored.from_row(row).json(Keyring({record: keys})) for row in rows]
         rebuilt = {one for body in found if (one := provision_of(body, keys)) is not None}
         return set(await register.every(deed.session, record)), {

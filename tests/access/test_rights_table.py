@@ -37,8 +37,8 @@ def check_rights() -> int:
 
 
 def test_the_policy_of_rights_is_the_oracle() -> None:
-    assert (len(worlds()), len(READERS), len(things())) == (742, 8, 316)
-    assert check_rights() == 370357
+    assert (len(worlds()), len(READERS), len(things())) == (1003, 9, 372)
+    assert check_rights() == 579429
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def check_rights_rows(session: Session) -> int:
 
 
 async def test_sql_shows_what_the_policy_of_rights_says(session: Session) -> None:
-    assert await check_rights_rows(session) == 176
+    assert await check_rights_rows(session) == 226
 
 
 def _moved(row: Row) -> Row:

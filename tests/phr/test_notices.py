@@ -13,6 +13,7 @@ from phr.access.provision import Right
 from phr.access.reader import System
 from phr.access.scope import CREATE
 from phr.access.visit import Visit
+from phr.notifications.entry import KINDS
 from tests.house import House
 from tests.phr import care
 from tests.phr.care import DOCTOR, SECRET, TREATING, account, body, mails, software
@@ -90,7 +91,7 @@ async def test_a_represented_child_without_account(house: House) -> None:
     assert told(house) == ["mum@poste.test"]
 
 
-@pytest.mark.parametrize("kind", ["access", "emergency", "document", "delegation", "application"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_each_kind_is_told_and_silenced_by_its_own_preference(house: House, kind: notices.Kind) -> None:
     record = await house.open_record()
     account(house, record, "ada@poste.test")
@@ -107,11 +108,11 @@ async def test_each_kind_is_told_and_silenced_by_its_own_preference(house: House
     assert await tell() == both
     assert await tell(confidential=True) == both[:1]
     for purpose in ("notify-access", "notify-document", "notify-delegation"):
-        if purpose != notices.PREFERENCES.get(kind):
+        if purpose != f"notify-{kind}":
             await house.lend(record, Terms(Right.PREFERENCE, permits=False, purpose=purpose))
     assert await tell() == both
-    if kind in notices.PREFERENCES:
-        await house.lend(record, Terms(Right.PREFERENCE, permits=False, purpose=notices.PREFERENCES[kind]))
+    if kind not in notices.ALWAYS:
+        await house.lend(record, Terms(Right.PREFERENCE, permits=False, purpose=f"notify-{kind}"))
         assert await tell() == []
     assert await tell(always=True) == both
 

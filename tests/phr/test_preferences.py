@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from phr import notices
 from phr.access.consent import PROFESSIONALS, RIGHT, Actor, Terms
 from phr.access.journal import Tag
 from phr.access.provision import Provision, Right
+from phr.notifications.entry import KINDS
 from phr.preferences import PREFERENCES, prefers
 from tests.access.city import delegate
 from tests.deposit import clinic, deposited, document, label
@@ -19,7 +21,9 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DEFAULTS = {
     **dict.fromkeys(("ETREAT", "BTG", "notify-access", "notify-document", "notify-delegation"), True),
     **dict.fromkeys(("notify-application", "research-health", "research-statistics", "research-innovation"), True),
-    **dict.fromkeys(("MASKED", "default-masked"), False),
+    **dict.fromkeys(("notify-prescription", "notify-message", "notify-agenda", "notify-prevention"), True),
+    **{f"push-{kind}": True for kind in KINDS if kind not in notices.ALWAYS},
+    **dict.fromkeys(("MASKED", "default-masked", "tell-prescriber"), False),
     **{
         f"remind-{theme}": True
         for theme in ("vaccination", "screening", "child-health", "check-up", "dental", "campaign")
