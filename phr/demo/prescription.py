@@ -70,7 +70,7 @@ def _line(
         "dosageInstruction": [{"text": dose}],
         "dispenseRequest": {
             "numberOfRepeatsAllowed": repeats,
-            "quantity": {"value": quantity, "unit": "comprimé"},
+            "quantity": {"value": quantity, "unit": "comprimés"},
             "expectedSupplyDuration": {
                 "value": days,
                 "unit": "jour",

@@ -52,3 +52,5 @@ def test_the_screenshots(chromium: Browser, carnet: str) -> None:
     draw(page, "me")
     page.goto("/me/prevention")
     draw(page, "prevention", 1000)
+    page.goto("/me/prescriptions")
+    draw(page, "prescriptions", 1000)
