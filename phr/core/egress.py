@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from urllib.parse import SplitResult
 
 import httptools
@@ -61,7 +62,7 @@ def post(
         with _connected(found, port, deadline) as plain:
             if parts.scheme == "http":
                 return _asked(plain, request, deadline)
-            context = trusted or ssl.create_default_context()
+            context = trusted or _authorities()
             plain.settimeout(_left(deadline))
             with context.wrap_socket(plain, server_hostname=host) as encrypted:
                 return _asked(encrypted, request, deadline)
@@ -74,6 +75,12 @@ def signature(secret: bytes, body: bytes, at: datetime) -> str:
     moment = int(at.timestamp())
     digest = hmac.new(secret, f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={moment},v1={digest}"
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """The system's, read once: it takes longer than a connection."""
+    return ssl.create_default_context()
 
 
 def _resolve(host: str, port: int) -> Sequence[str]:

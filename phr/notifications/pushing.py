@@ -72,12 +72,12 @@ def _mobile(settings: Settings) -> Callable[[Device, str], int]:
     webhook = settings.push_webhook
     if webhook is None:
         raise ValueError("PHR_PUSH_WEBHOOK is not set")
-    url, secret = webhook.url, webhook.secret.encode()
+    url, secret, client = webhook.url, webhook.secret.encode(), httpx.Client(timeout=egress.SECONDS)
 
     def send(to: Device, notification: str) -> int:
         body = json.dumps({"notification": notification, **to.reached}).encode()
         signed = egress.signature(secret, body, datetime.now(UTC))
         headers = {"Content-Type": "application/json", "Carnet-Signature": signed}
-        return httpx.post(url, content=body, headers=headers, timeout=egress.SECONDS).status_code
+        return client.post(url, content=body, headers=headers).status_code
 
     return send
