@@ -15,8 +15,6 @@ from phr.subscriptions import finding, owned, replay
 from phr.subscriptions.asking import KIND
 from phr.subscriptions.held import Held
 
-BOTH = ["GET", "POST"]
-
 
 def open_doors(doors: Doors) -> None:
     """What a Subscription has of its own; it is read and searched as any other type (`phr.api.fhir`)."""
@@ -41,20 +39,23 @@ def open_doors(doors: Doors) -> None:
         await owned.delete(asked.visit, id)
         return Response(status_code=204, headers=answers.PRIVATE)
 
-    @doors.opens(BOTH, "/Subscription/$status", told)
+    @doors.opens("GET", "/Subscription/$status", told)
+    @doors.opens("POST", "/Subscription/$status", told)
     async def status_of_all(asked: Asked) -> Response:
         """Where one's own subscriptions stand: all, or those of `id`, or in `status`."""
         said = await _said(asked, "id", "status")
         ids, wanted = ([value for name, value in said if name == one] for one in ("id", "status"))
         return answers.json_answer(asked, await replay.status_of_all(asked.visit, ids, wanted, asked.base))
 
-    @doors.opens(BOTH, "/Subscription/{id:id}/$status", told)
+    @doors.opens("GET", "/Subscription/{id:id}/$status", told)
+    @doors.opens("POST", "/Subscription/{id:id}/$status", told)
     async def status(asked: Asked, id: str) -> Response:
         """Where a subscription stands."""
         await _said(asked, "id", "status")
         return answers.json_answer(asked, await replay.status_of(asked.visit, id, asked.base))
 
-    @doors.opens(BOTH, "/Subscription/{id:id}/$events", told)
+    @doors.opens("GET", "/Subscription/{id:id}/$events", told)
+    @doors.opens("POST", "/Subscription/{id:id}/$events", told)
     async def events(asked: Asked, id: str) -> Response:
         """What a subscriber was told, again: `eventsSinceNumber`, `eventsUntilNumber`, both included."""
         said = dict(await _said(asked, "eventsSinceNumber", "eventsUntilNumber", "content"))

@@ -62,7 +62,7 @@ def post(
         with _connected(found, port, deadline) as plain:
             if parts.scheme == "http":
                 return _asked(plain, request, deadline)
-            context = trusted or _authorities()
+            context = trusted or authorities()
             plain.settimeout(_left(deadline))
             with context.wrap_socket(plain, server_hostname=host) as encrypted:
                 return _asked(encrypted, request, deadline)
@@ -78,7 +78,7 @@ def signature(secret: bytes, body: bytes, at: datetime) -> str:
 
 
 @cache
-def _authorities() -> ssl.SSLContext:
+def authorities() -> ssl.SSLContext:
     """The system's, read once: it takes longer than a connection."""
     return ssl.create_default_context()
 
@@ -148,4 +148,4 @@ def _asked(connection: socket.socket, request: bytes, deadline: float) -> int:
     return answer.status
 
 
-__all__ = ["RefusedError", "TransportError", "check", "post", "signature"]
+__all__ = ["RefusedError", "TransportError", "authorities", "check", "post", "signature"]

@@ -72,12 +72,13 @@ def _mobile(settings: Settings) -> Callable[[Device, str], int]:
     webhook = settings.push_webhook
     if webhook is None:
         raise ValueError("PHR_PUSH_WEBHOOK is not set")
-    url, secret, client = webhook.url, webhook.secret.encode(), httpx.Client(timeout=egress.SECONDS)
+    url, secret = webhook.url, webhook.secret.encode()
 
     def send(to: Device, notification: str) -> int:
         body = json.dumps({"notification": notification, **to.reached}).encode()
         signed = egress.signature(secret, body, datetime.now(UTC))
         headers = {"Content-Type": "application/json", "Carnet-Signature": signed}
-        return client.post(url, content=body, headers=headers).status_code
+        verify = egress.authorities()
+        return httpx.post(url, content=body, headers=headers, timeout=egress.SECONDS, verify=verify).status_code
 
     return send
