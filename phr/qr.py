@@ -10,11 +10,11 @@ import segno
 _QUIET = 4
 
 
-def svg(text: str) -> str:
-    """An SVG element that stands alone or inside a page: attributes only, as pages allow no inline style."""
+def svg(text: str, *, alone: bool = True) -> str:
+    """An SVG element, attributes only, as pages allow no inline style. `alone`: it may also be a file of its own."""
     drawn = BytesIO()
     segno.make(text, error="m", micro=False).save(
-        drawn, kind="svg", xmldecl=False, nl=False, omitsize=True, border=_QUIET,
+        drawn, kind="svg", xmldecl=False, nl=False, omitsize=True, border=_QUIET, svgns=alone,
         svgclass="qr", lineclass=None, dark="#000", light="#fff",
     )  # fmt: skip
     return drawn.getvalue().decode()

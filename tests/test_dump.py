@@ -20,14 +20,14 @@ from pypdf import PdfReader
 
 from fhir.parameters import KINDS
 from phr import imports, sandbox
-from phr.access.provision import Right
+from phr.access.provision import DISPENSE, PRESCRIBER, Right
 from phr.demo.world import World, world
 from tests.house import INS_SYSTEM, House
 
 Json = dict[str, Any]
 LEAST, LEAST_IN_BYTES = 4, 8
-VOCABULARY = (*KINDS, *(right.value for right in Right))
-"""What a row says it is, in clear: a resource's type, and which right."""
+VOCABULARY = (*KINDS, *(right.value for right in Right), DISPENSE, PRESCRIBER)
+"""What a row says it is, in clear: a resource's type, which right, and for what."""
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 RESOURCE_ID = r"[0-9a-f]{3}-[0-9a-f]{32}"
 INSTANT = r"\d{4}(-\d{2}){1,2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"

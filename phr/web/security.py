@@ -147,7 +147,7 @@ def router(server: AuthServer) -> APIRouter:
             problem=problem,
             ticket=enrolment.ticket,
             secret=" ".join(groups),
-            drawing=qr.svg(enrolment.uri),
+            drawing=qr.svg(enrolment.uri, alone=False),
             label=label,
         )
 

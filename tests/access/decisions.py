@@ -33,7 +33,7 @@ RIGHTS = of(
         "lent",
         "anybody's mandate",
         "if one.actor == facts.author and one.lasts(now)]\n    mandates",
-        "if one.lasts(now)]\n    mandates",
+        "]\n    mandates",
     ),
     ("lent", "a caregiver is a parent", "if mandate.right is Right.LEGAL_REPRESENTATIVE:", "if True:"),
     (

@@ -164,11 +164,15 @@ def worlds() -> tuple[tuple[Said, ...], ...]:
         (said(n * len(TIMES) + m, _at(terms, *time)),) for n, terms in enumerate(each) for m, time in enumerate(TIMES)
     ]
     running = [said(1000 + n, _at(terms, _BEFORE, None)) for n, terms in enumerate(each)]
+    told = [
+        one for one in running if one.plain["purpose"] in ("prescriber", "tell-prescriber") and one.plain["permits"]
+    ]
+    shut = [one for one in running if one.provision.right is Right.BLOCK]
     everything = tuple(one for one in running if one.provision.right not in (Right.BLOCK, Right.MASK))
     kept = [one for one in alone if one[0].provision.right in (Right.MASK, Right.PREFERENCE)]
     shown = [one for one in running if one.plain["about"] == _DOCTOR.name and one.provision.right in _SHOWN]
     timed = [(one, *other) for one in shown for other in kept]
-    return ((), *alone, *combinations(running, 2), *timed, everything)
+    return ((), *alone, *combinations(running, 2), *timed, *((one, *told) for one in shut), tuple(told), everything)
 
 
 @dataclass(frozen=True, slots=True)
