@@ -24,7 +24,6 @@ from tests.medicines import bdpm_files as made
 
 Run = Callable[..., Result]
 _NOW = datetime(2026, 11, 2, tzinfo=UTC)
-_MAIN = Path(__file__).parents[2] / "phr" / "__main__.py"
 
 
 @pytest.fixture
@@ -252,7 +251,6 @@ def test_a_large_set_is_loaded(engine: Engine, tmp_path: Path) -> None:
     assert max(told) == 12_001
 
 
-@pytest.mark.skipif("medicines_cli" not in _MAIN.read_text(), reason="not on the command line yet")
 def test_the_real_command(environment: dict[str, str], tmp_path: Path) -> None:
     folder = made.write(tmp_path / "bdpm")
     command = [sys.executable, "-m", "phr", "medicines", "load", str(folder)]
