@@ -4,7 +4,6 @@ The rule: a page shows and does what the API shows and does to who is signed in,
 it is refused.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from functools import partial
 
@@ -15,19 +14,18 @@ from auth.server import AuthServer
 from phr.access.right import AGENDA
 from phr.prevention.dates import day
 from phr.web import agenda_form, agenda_words
+from phr.web import mine as own
 from phr.web.agenda_asking import DONE, ask
 from phr.web.agenda_form import Filled, Wrong
 from phr.web.agenda_month import first_of, month_of
 from phr.web.agenda_reading import Agenda, Alarm, Visit, agenda_of
 from phr.web.api import Api
-from phr.web.held import Unread
-from phr.web.mine import HOME, Mine, opened
+from phr.web.mine import HOME, Mine, Shows
 from phr.web.pages import Pages, Pairs, form_of, query_of
 
 PLACE = f"{HOME}/agenda"
 PAST = timedelta(days=366)
 """How far back the page looks."""
-Shows = Callable[[Mine, Api], Awaitable[Response]]
 
 
 def router(server: AuthServer) -> APIRouter:
@@ -36,14 +34,7 @@ def router(server: AuthServer) -> APIRouter:
     pages = Pages(server)
 
     async def answered(request: Request, shows: Shows) -> Response:
-        mine = await opened(server, pages, request)
-        if isinstance(mine, Response):
-            return mine
-        async with mine.calling() as api:
-            try:
-                return await shows(mine, api)
-            except Unread as unread:
-                return mine.unread(unread)
+        return await own.answered(server, pages, request, shows)
 
     @routes.get(PLACE)
     async def home(request: Request) -> Response:

@@ -3,7 +3,6 @@
 The rule: what the pages show and do, the API shows and does to who is signed in; nothing of a message is in an address.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,10 +11,10 @@ from fastapi.responses import Response
 
 from auth.server import AuthServer
 from phr.web import conversation, correspondence
+from phr.web import mine as own
 from phr.web.api import Api
 from phr.web.correspondence import MESSAGES, problem_of, sending
-from phr.web.held import Unread
-from phr.web.mine import Json, Mine, opened
+from phr.web.mine import Json, Mine, Shows
 from phr.web.pages import Pages, Pairs, query_of
 from phr.web.upload import upload_of
 
@@ -28,15 +27,8 @@ def router(server: AuthServer) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     pages = Pages(server)
 
-    async def answered(request: Request, shows: Callable[[Mine, Api], Awaitable[Response]]) -> Response:
-        mine = await opened(server, pages, request)
-        if isinstance(mine, Response):
-            return mine
-        async with mine.calling() as api:
-            try:
-                return await shows(mine, api)
-            except Unread as unread:
-                return mine.unread(unread)
+    async def answered(request: Request, shows: Shows) -> Response:
+        return await own.answered(server, pages, request, shows)
 
     @routes.get(MESSAGES)
     async def messages(request: Request) -> Response:

@@ -5,7 +5,7 @@ is told in plain words beside the form, and nothing typed is lost.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -117,6 +117,22 @@ async def opened(server: AuthServer, pages: Pages, request: Request) -> Mine | R
     if not choices:
         return pages.page(request, "me_none.html", {})
     return Mine(server, pages, request, visitor, choices, chosen_of(choices, dict(query).get("record")))
+
+
+async def answered(server: AuthServer, pages: Pages, request: Request, shows: "Shows") -> Response:
+    """What `shows` makes for who is there, of the record they mean; a page that says so when it cannot be read."""
+    mine = await opened(server, pages, request)
+    if isinstance(mine, Response):
+        return mine
+    async with mine.calling() as api:
+        try:
+            return await shows(mine, api)
+        except Unread as unread:
+            return mine.unread(unread)
+
+
+Shows = Callable[[Mine, Api], Awaitable[Response]]
+"""A page of one record, made of what the API answers. May raise Unread."""
 
 
 def problem_of(answer: httpx.Response) -> str | None:

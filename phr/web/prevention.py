@@ -4,7 +4,7 @@ The rule: a page shows what `$prevention` answers to who is signed in, and sends
 nothing, and what was typed is given back when it is refused.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -22,10 +22,11 @@ from phr.prevention import dates, paper
 from phr.prevention.canonical import RULE
 from phr.prevention.elements import by_person
 from phr.prevention.facts import FACTS
+from phr.web import mine as own
 from phr.web import prevention_card, prevention_life, prevention_sheet
 from phr.web.api import Api
 from phr.web.held import Unread, counted
-from phr.web.mine import HOME, Mine, opened, problem_of
+from phr.web.mine import HOME, Mine, Shows, problem_of
 from phr.web.pages import PRIVATE, Pages, Pairs, form_of, go, query_of
 from phr.web.prevention_plan import THEMES, Plan, named_day, plan_of
 from phr.web.words import TEXTS
@@ -42,7 +43,6 @@ _TAKEN_BACK = "entered-in-error"
 _ASKED_BY_DATE = "pregnancy-start"
 
 Json = dict[str, Any]
-Shows = Callable[[Mine, Api], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,7 @@ def router(server: AuthServer) -> APIRouter:
 
     async def answered(request: Request, shows: Shows) -> Response:
         """What is shown to who is there, of the record they mean."""
-        mine = await opened(server, pages, request)
-        if isinstance(mine, Response):
-            return mine
-        async with mine.calling() as api:
-            try:
-                return await shows(mine, api)
-            except Unread as unread:
-                return mine.unread(unread)
+        return await own.answered(server, pages, request, shows)
 
     @routes.get(PREVENTION)
     async def home(request: Request) -> Response:
