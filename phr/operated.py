@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from fhir import store
+from fhir import store, tokens
 from fhir.parameters import KINDS, Kind
 from fhir.record import RecordKeys, bucket_of, new_id
 from fhir.store import Draft, draft
@@ -40,6 +40,11 @@ def tagged(body: Json, system: str, value: str) -> Json:
     """The same resource, with the tag that says what it belongs to."""
     meta = body.get("meta", {})
     return {**body, "meta": {**meta, "tag": [*_tags(body), {"system": system, "code": value}]}}
+
+
+def mark(keys: RecordKeys, system: str, value: str) -> UUID:
+    """What the rows of all that carries this tag have among their tokens."""
+    return keys.hashed(tokens.coded("_tag", system, value))
 
 
 def belonging(body: Mapping[str, Any]) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 
 from fhir import tokens
 from fhir.parameters import KINDS
+from phr import operated
 from phr.agenda import wall
 from phr.agenda.recurrence import Recurrence, parse
 from phr.agenda.schedule import Times
@@ -25,8 +26,6 @@ BEFORE = "https://carnet.example/StructureDefinition/before"
 RUNS, ENDED, DONE = "in-progress", "cancelled", "completed"
 OVER = frozenset({"cancelled", "noshow", "entered-in-error"})
 """Of an appointment that will not be."""
-TAG = "https://carnet.example/reminder"
-"""The system of the tag of what only the operations of reminders write."""
 
 
 def at(name: str) -> str:
@@ -62,7 +61,7 @@ def task_of(one: Reminder, record: str, now: datetime, was: Mapping[str, Any] | 
     extension = [{"url": url, "valueString": str(value)} for url, value in extensions if value is not None]
     period = {} if one.times is None else {"executionPeriod": {"start": wall.written(one.times.start)}}
     kept = {name: was[name] for name in ("id", "meta", "authoredOn") if name in was} if was else {}
-    tagged = {"meta": {"tag": [{"system": TAG, "code": REMINDER}]}}
+    tagged = {"meta": {"tag": [{"system": operated.REMINDER, "code": REMINDER}]}}
     return {
         "resourceType": "Task",
         **tagged,

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 from phr import rights
 from phr.access.consent import STRUCTURES, Actor
-from phr.access.journal import Tag
 from phr.access.provision import LEASES, Right
-from phr.access.scope import CREATE
-from phr.access.visit import Deed, Visit
+from phr.access.visit import Deed
 from phr.core.errors import DomainError, Issue, Reason, absent
 from phr.messages import composing, parties
 from phr.messages.attachments import File
 from phr.messages.text import LONGEST_SUBJECT, line, lines
 from phr.messages.thread import Thread, known
 
-__all__ = ["File", "Mailbox", "receive", "receive_in"]
+__all__ = ["File", "Mailbox", "receive"]
 _RELATED = LEASES | {Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR, Right.PRESCRIPTION}
 
 
@@ -33,19 +31,6 @@ class Mailbox:
 
 
 async def receive(
-    visit: Visit, record: str, sender: Mailbox, subject: str, text: str, files: Sequence[File], reply_to: str | None
-) -> str:
-    """Store a letter as a message; the id of its thread. `reply_to`: the id of the thread it answers.
-
-    `visit` is the gateway's own (`System`, every scope of `system`). Raises ABSENT alike for no such record, a
-    structure that is blocked, and one that nothing lets write; CONFLICT (the thread is closed), TOO_MANY (429),
-    CONTENT (422), MEDIA_TYPE (415), TOO_LARGE (413).
-    """
-    async with visit.act(record, CREATE, Tag.MESSAGE, "Communication/$receive-message", deciding=True) as deed:
-        return await receive_in(deed, sender, subject, text, files, reply_to)
-
-
-async def receive_in(
     deed: Deed,
     sender: Mailbox,
     subject: str,
@@ -54,7 +39,12 @@ async def receive_in(
     reply_to: str | None,
     references: Sequence[str] = (),
 ) -> str:
-    """The same, in a transaction under way. `references`: documents filed with it, `DocumentReference/id`."""
+    """Store a letter as a message, in a transaction under way; the id of its thread. `reply_to`: the thread it answers.
+
+    `deed` is the gateway's own (`System`, every scope of `system`) and decides. `references`: documents filed with
+    it, `DocumentReference/id`. Raises ABSENT alike for a structure that is blocked and one that nothing lets write;
+    CONFLICT (the thread is closed), TOO_MANY (429), CONTENT (422), MEDIA_TYPE (415), TOO_LARGE (413).
+    """
     who, said = Actor(STRUCTURES, sender.structure, sender.name), lines(text, "text")
     if await parties.shut_out(deed, [who]):
         raise absent()

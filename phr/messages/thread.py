@@ -26,7 +26,7 @@ from phr.access.visit import Deed
 from phr.blocks import blocked
 from phr.core.errors import absent
 from phr.documents import labels
-from phr.operated import THREAD, keys_of
+from phr.operated import THREAD, keys_of, mark
 
 RECALL = timedelta(minutes=1)
 Json = dict[str, Any]
@@ -100,7 +100,7 @@ def communication(kind: str, status: str, record: str, sender: Json, now: dateti
 
 def token(keys: RecordKeys, id: str) -> UUID:
     """What the rows of a thread carry."""
-    return keys.hashed(tokens.coded("_tag", THREAD, id))
+    return mark(keys, THREAD, id)
 
 
 def thread_of(body: Json) -> str:

@@ -16,7 +16,7 @@ from phr.access.scope import CREATE
 from phr.access.visit import Deed
 from phr.core import outbox
 from phr.core.errors import DomainError, Reason
-from phr.messages.gateway import Mailbox, receive_in
+from phr.messages.gateway import Mailbox, receive
 from phr.mssante import bounce, depositing, letter, marks
 from phr.mssante.address import ins_of
 from phr.mssante.gateway import CLIENT, PATIENCE, RECEIVED, Gateway, LaterError
@@ -81,7 +81,7 @@ async def _receive(deed: Deed, sender: Mailbox, found: Letter, thread: str | Non
     """The message, in the thread it answers if the sender takes part in it, else in one of its own."""
     for answered in (thread, None) if thread is not None else (None,):
         try:
-            return await receive_in(deed, sender, found.subject, found.text, found.files, answered, filed)
+            return await receive(deed, sender, found.subject, found.text, found.files, answered, filed)
         except DomainError as error:
             if error.reason is not Reason.ABSENT or answered is None:
                 raise

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from fhir import tokens
 from fhir.criteria import TokenAny
 from fhir.search import all_of
 from fhir.stored import Keyring, Stored
 from phr.access.visit import Deed
-from phr.operated import PRESCRIPTION, keys_of
+from phr.operated import PRESCRIPTION, keys_of, mark
 from phr.prescription import limits, supply
 from phr.prescription.supply import Given, Line
 from phr.prevention.campaign import PARIS
@@ -26,7 +25,7 @@ MOST = 2000
 async def of(deed: Deed, number: str) -> tuple[list[Json], list[Json]]:
     """The lines of a prescription and all its dispenses, the oldest first: to decide with, never to answer with."""
     keys = keys_of(deed)
-    belongs = TokenAny(frozenset({keys.hashed(tokens.coded("_tag", PRESCRIPTION, number))}))
+    belongs = TokenAny(frozenset({mark(keys, PRESCRIPTION, number)}))
     rows = await deed.fetch(all_of(deed.every("MedicationRequest", "MedicationDispense"), belongs, MOST))
     whole = [Stored.from_row(row).json(Keyring({keys.record: keys})) for row in rows]
     lines = [one for one in whole if one["resourceType"] == "MedicationRequest"]

@@ -5,13 +5,12 @@ The rule: written by the operations, ended as soon as its reason is over; one at
 
 from datetime import datetime
 
-from fhir import tokens
 from phr import codes, rights
 from phr.access.consent import Actor, Terms
 from phr.access.provision import DISPENSE, Provision, Right
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.visit import Deed
-from phr.operated import PRESCRIPTION, keys_of
+from phr.operated import PRESCRIPTION, keys_of, mark
 
 
 async def show(deed: Deed, to: Actor, purpose: str, number: str, until: datetime | None = None) -> None:
@@ -33,7 +32,7 @@ async def hide(deed: Deed, number: str, reason: str, *, but: Actor | None = None
 
 
 async def _standing(deed: Deed, number: str, purpose: str) -> list[Provision]:
-    belongs = keys_of(deed).hashed(tokens.coded("_tag", PRESCRIPTION, number))
+    belongs = mark(keys_of(deed), PRESCRIPTION, number)
     listed = await rights.listed(deed, [Right.PRESCRIPTION])
     now = deed.visit.now
     return [one for one in listed if one.purpose == purpose and belongs in one.tokens and one.lasts(now)]

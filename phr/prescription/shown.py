@@ -9,7 +9,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from fhir import tokens
 from fhir.criteria import TokenAny
 from fhir.predicate import And, KindIn
 from fhir.search import all_of
@@ -19,7 +18,7 @@ from phr.access.reader import Professional
 from phr.access.scope import READ
 from phr.access.visit import Deed, Visit, asked_of
 from phr.medicines import safety
-from phr.operated import PRESCRIPTION, keys_of
+from phr.operated import PRESCRIPTION, keys_of, mark
 from phr.prescription import limits, remaining, signature, supply, task
 from phr.prescription.held import TASK, Held, find
 from phr.prescription.life import OVER
@@ -66,6 +65,7 @@ async def read(visit: Visit, id: str) -> Prescription:
     async with visit.act(record, READ, Tag.PRESCRIPTION, asked_of(("Task", id, "$prescription"))) as deed:
         held = await find(deed, id)
         seen = await _seen(deed, held.number, _KINDS)
+        lines, dispenses = await remaining.of(deed, held.number)
         deed.touched += [f"{one['resourceType']}/{one['id']}" for one in seen]
         requests = [one for one in seen if one["resourceType"] == "MedicationRequest"]
         documents = [f"DocumentReference/{one['id']}" for one in seen if one["resourceType"] == "DocumentReference"]
@@ -75,9 +75,9 @@ async def read(visit: Visit, id: str) -> Prescription:
         checked = await safety.check(deed, requests) if asks and held.state not in OVER else None
         return Prescription(
             held.task,
-            await _lines(deed, held, seen),
+            _lines(held, seen, lines, dispenses),
             next(iter(documents), None),
-            await _is_signed(deed, held.number),
+            await _is_signed(deed, held.number, lines),
             () if checked is None else tuple(safety.findings_of(checked)),
             () if checked is None else checked.unchecked,
         )
@@ -85,15 +85,14 @@ async def read(visit: Visit, id: str) -> Prescription:
 
 async def _seen(deed: Deed, number: str, kinds: frozenset[str], *, every: bool = False) -> list[Json]:
     """What belongs to a prescription and the reader sees."""
-    belongs = TokenAny(frozenset({keys_of(deed).hashed(tokens.coded("_tag", PRESCRIPTION, number))}))
+    belongs = TokenAny(frozenset({mark(keys_of(deed), PRESCRIPTION, number)}))
     lens = deed.every(*kinds) if every else deed.view.inside
     rows = await deed.fetch(all_of(lens, And((KindIn(kinds), belongs)), remaining.MOST))
     return [Stored.from_row(row).json(deed.view.keyring) for row in rows]
 
 
-async def _lines(deed: Deed, held: Held, seen: Sequence[Json]) -> tuple[LineShown, ...]:
-    lines, dispenses = await remaining.of(deed, held.number)
-    today = day(deed.visit.now)
+def _lines(held: Held, seen: Sequence[Json], lines: Sequence[Json], dispenses: Sequence[Json]) -> tuple[LineShown, ...]:
+    today = day(held.deed.visit.now)
     done, order = remaining.given(dispenses), task.named(held.task, "input")
     quantities = {one.id: one for one in remaining.supplied(lines)}
     shown = []
@@ -126,7 +125,6 @@ def _of(one: Json, line: str) -> bool:
     return one["resourceType"] == "MedicationDispense" and f"MedicationRequest/{line}" in named
 
 
-async def _is_signed(deed: Deed, number: str) -> bool:
-    lines, _ = await remaining.of(deed, number)
+async def _is_signed(deed: Deed, number: str, lines: Sequence[Json]) -> bool:
     found = await _seen(deed, number, _SIGNED, every=True)
     return len(found) == 1 and signature.covers(found[0], lines)

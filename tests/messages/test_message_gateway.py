@@ -1,5 +1,6 @@
 """Secure mail: what a structure's mailbox writes, what waits for it, and what a stranger's is answered."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from phr.access.consent import STRUCTURES, Actor, Terms
+from phr.access.journal import Tag
 from phr.access.provision import Right
 from phr.access.reader import System
+from phr.access.scope import CREATE
 from phr.access.visit import Visit
 from phr.core import outbox
 from phr.core.errors import DomainError, Reason
@@ -52,10 +55,19 @@ def gateway(house: House) -> Visit:
     return Visit(house.parts.installation, System("mssante"), EVERYTHING, (), datetime.now(UTC))
 
 
+async def received(
+    house: House, record: str, box: Mailbox, subject: str, text: str, files: Sequence[File], reply_to: str | None
+) -> str:
+    """A letter, taken in a transaction of the gateway's."""
+    visit = gateway(house)
+    async with visit.act(record, CREATE, Tag.MESSAGE, "Communication/$receive-message", deciding=True) as deed:
+        return await receive(deed, box, subject, text, files, reply_to)
+
+
 async def refused(house: House, record: str, box: Mailbox, reply_to: str | None = None) -> Reason:
     """Why a letter is not taken."""
     with pytest.raises(DomainError) as told:
-        await receive(gateway(house), record, box, "Objet", "Bonjour.", (), reply_to)
+        await received(house, record, box, "Objet", "Bonjour.", (), reply_to)
     return told.value.reason
 
 
@@ -68,9 +80,7 @@ async def test_a_letter_answers_the_thread_and_what_the_person_writes_goes_out(h
     first = (await messages(person, thread))[0]["communication"]["id"]
     assert waiting(house) == [{"record": record, "communication": first, "thread": thread, "to": BOX.address}]
     files = [File("Devis.pdf", "application/pdf", PDF)]
-    assert (
-        await receive(gateway(house), record, BOX, "Re: Une question", "Oui.\r\n<b>Demain</b>", files, thread) == thread
-    )
+    assert await received(house, record, BOX, "Re: Une question", "Oui.\r\n<b>Demain</b>", files, thread) == thread
     assert len(waiting(house)) == 1  # its own letter does not come back to it
     said = (await messages(person, thread))[1]["communication"]
     assert said["sender"]["display"] == "Pharmacie du Parc"
@@ -98,7 +108,7 @@ async def test_a_structure_that_was_written_to_or_has_a_right_starts_a_thread_an
     assert await refused(house, "000-0190aaaaaaaa7aaaaaaaaaaaaaaaaaaa", stranger) is Reason.ABSENT
     assert await refused(house, record, BOX) is Reason.ABSENT
     thread = await start(house.citizen(record), record, PHARMACY)
-    started = await receive(gateway(house), record, BOX, "Votre commande", "Elle est prête.", (), None)
+    started = await received(house, record, BOX, "Votre commande", "Elle est prête.", (), None)
     assert started != thread
     assert await texts(house.citizen(record), started) == ["Elle est prête."]
     assert await refused(house, other, BOX) is Reason.ABSENT
@@ -106,7 +116,7 @@ async def test_a_structure_that_was_written_to_or_has_a_right_starts_a_thread_an
     assert await refused(house, other, BOX, thread) is Reason.ABSENT
     relation = Terms(Right.CARE_RELATION, Actor("urn:oid:1.2.250.1.71.4.2.1", PHARMACIST.id), purpose="treating")
     await house.lend(other, replace(relation, organization=Actor(STRUCTURES, BOX.structure)))
-    assert await receive(gateway(house), other, BOX, "Bonjour", "Bonjour.", (), None)
+    assert await received(house, other, BOX, "Bonjour", "Bonjour.", (), None)
 
 
 async def test_a_blocked_structure_and_a_closed_thread_take_nothing(house: House) -> None:
@@ -116,7 +126,7 @@ async def test_a_blocked_structure_and_a_closed_thread_take_nothing(house: House
     thread = await start(person, record, PHARMACY)
     assert (await person.post(f"Communication/{thread}/$close-thread", body())).status_code == 200
     assert await refused(house, record, BOX, thread) is Reason.CONFLICT
-    await receive(gateway(house), record, BOX, "Autre", "Autre.", (), None)
+    await received(house, record, BOX, "Autre", "Autre.", (), None)
     assert (await person.post(f"Patient/{record}/$block", body(structure=PHARMACY))).status_code == 201
     assert await refused(house, record, BOX) is Reason.ABSENT
     assert await refused(house, record, BOX, thread) is Reason.ABSENT

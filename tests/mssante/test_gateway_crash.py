@@ -124,7 +124,7 @@ async def test_filing_stopped_anywhere_leaves_nothing_and_is_done_again(
     await circle.send(Mail(address, files=[xdm_file(Report())]))
     module, name = {
         "deposit": (depositing, "deposit"),
-        "receive": (arrivals, "receive_in"),
+        "receive": (arrivals, "receive"),
         "mark": (marks, "put"),
     }[step]
     done = getattr(module, name)
@@ -172,7 +172,7 @@ async def test_what_cannot_be_filed_for_days_is_told_to_its_sender(
     async def full(*_: object) -> str:
         raise DomainError(Reason.TOO_MANY, Issue("throttled", "x"))
 
-    monkeypatch.setattr(arrivals, "receive_in", full)
+    monkeypatch.setattr(arrivals, "receive", full)
     await circle.send(Mail(address))
     assert await circle.mails() == []
     assert waiting(circle) == 1
