@@ -1,8 +1,12 @@
-"""What the engine answers: one value for each rule, with the clause that decided it."""
+"""What the engine answers: one value for each rule, with the clause that decided it.
 
-from dataclasses import dataclass
+The rule: values, frozen. They are msgspec's, which makes one in a tenth of the time: the engine makes thousands.
+"""
+
 from datetime import date
 from enum import StrEnum
+
+from msgspec import Struct
 
 from phr.prevention.rule import Rule, Version
 
@@ -18,16 +22,14 @@ class Status(StrEnum):
     ASK = "ask"
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True):
     """What decided: its name (docs/prevention.md lists them) and what it is about: dates, names, a number."""
 
     name: str
     about: tuple[date | str | int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """Where one person stands with one rule on one day. `version` None: the rule is not in force.
 
     since, until: from when, and until when, the schedule says so. due: the day it was, is or will be due. step: the

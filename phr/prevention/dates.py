@@ -48,10 +48,12 @@ def duration(text: str) -> Duration:
 
 def add(day: date, months: int = 0, days: int = 0) -> date:
     """`day` moved by whole months, then by days. EVER and NEVER stay; nothing leaves the calendar."""
-    if day in (NEVER, EVER):
+    if day == NEVER or day == EVER:
         return day
     if months:
-        year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+        month = day.month + months - 1
+        year = day.year + month // 12
+        month %= 12
         if not MINYEAR <= year < MAXYEAR:
             return NEVER if months > 0 else EVER
         try:

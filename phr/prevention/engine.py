@@ -5,25 +5,18 @@ asked; `next_change` is found by asking again on each date on which something co
 """
 
 from datetime import date
-from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from phr.prevention import series, who, windows
 from phr.prevention.advice import Advice, Clause, Status
 from phr.prevention.person import Event, Person, Statement
-from phr.prevention.place import CALLING, Place
+from phr.prevention.place import CALLING, Place, ask
 from phr.prevention.rule import Rule, Rules, Version
 from phr.prevention.who import Marks
 
 _SETTLED = {"contraindicated": "contraindicated", "not-concerned": "said-not-concerned", "declined": "declined"}
 _SHAPES = {"once": windows.place, "each": windows.place, "every": windows.place_again, "series": series.place}
-
-
-class Stand(NamedTuple):
-    """An advice, but for its rule and when it changes."""
-
-    version: Version | None
-    place: Place
-    missing: tuple[str, ...] = ()
 
 
 def advise(rules: Rules, person: Person, on: date) -> list[Advice]:
@@ -34,12 +27,12 @@ def advise(rules: Rules, person: Person, on: date) -> list[Advice]:
 def judge(rule: Rule, person: Person, on: date) -> Advice:
     """Where a person stands with one rule that day, and the first date on which they would stand elsewhere."""
     marks: Marks = []
-    now = stand(rule, person, on, marks)
-    version, (status, why, since, until, due, step), missing = now
-    return Advice(rule, version, status, why, since, until, due, step, missing, _change(rule, person, on, now, marks))
+    version, now = stand(rule, person, on, marks)
+    change = _change(rule, person, on, (version, now), marks)
+    return Advice(rule, version, now.status, now.why, now.since, now.until, now.due, now.step, now.missing, change)
 
 
-def _change(rule: Rule, person: Person, on: date, now: Stand, marks: Marks) -> date | None:
+def _change(rule: Rule, person: Person, on: date, now: tuple[Version | None, Place], marks: Marks) -> date | None:
     """Every date on which anything is read otherwise was left in the marks: the first that matters."""
     day = on
     while coming := [mark for mark in marks if mark > day]:
@@ -51,37 +44,43 @@ def _change(rule: Rule, person: Person, on: date, now: Stand, marks: Marks) -> d
     return None
 
 
-def stand(rule: Rule, person: Person, on: date, marks: Marks) -> Stand:
+def stand(rule: Rule, person: Person, on: date, marks: Marks) -> tuple[Version | None, Place]:
     """Where a person stands that day. `marks`: what it leaves for whoever looks for the next change."""
     version = rule.at(on)
     if version is not rule.versions[0]:
         marks += [one.in_force for one in rule.versions]
     if version is None:
         first = rule.versions[-1].in_force
-        return Stand(None, Place(Status.NOT_CONCERNED, (Clause("not-in-force", (first,)),), until=first))
-    events = person.events if version.schedule.declared else tuple(one for one in person.events if not one.declared)
-    said = _standing(rule, person, on, marks)
+        return None, Place(Status.NOT_CONCERNED, (Clause("not-in-force", (first,)),), until=first)
+    events = _read(version, person)
+    said = _standing(rule, person, on, marks) if person.statements else None
     if said is not None and (settled := _settled(said, version, events, on, marks)) is not None:
-        return Stand(version, settled)
+        return version, settled
     false = who.outside(version.who, person, on, events, marks)
     if false is not None:
         clause, until = false
-        return Stand(version, Place(Status.NOT_CONCERNED, (clause,), until=until))
+        return version, Place(Status.NOT_CONCERNED, (clause,), until=until)
     if person.born is None:
-        place = Place(Status.ASK, (Clause("ask", ("born",)),))
+        place = ask("born")
     else:
         place = _SHAPES[version.schedule.shape](version, person, person.born, on, events, marks)
-    missing: tuple[str, ...] = ()
-    if place.status is Status.ASK:
-        missing = tuple(str(name) for name in place.why[0].about)
-    elif place.status in CALLING:
+    if place.status in CALLING:
         missing = who.unknown(version.who, person, on, marks)
         if missing:
-            place = place._replace(status=Status.ASK, why=(Clause("ask", missing), *place.why[1:]))
+            why = Clause("ask", missing), *place.why[1:]
+            place = replace(place, status=Status.ASK, why=why, missing=missing)
     if said is not None and said.said == "later" and (place.status in CALLING or place.status is Status.ASK):
         later = Clause("later", () if said.until is None else (said.until,))
-        place = place._replace(status=Status.SOON, why=(later, *place.why), until=said.until)
-    return Stand(version, place, missing)
+        place = replace(place, status=Status.SOON, why=(later, *place.why), until=said.until)
+    return version, place
+
+
+def _read(version: Version, person: Person) -> tuple[Event, ...]:
+    """The events that a version reads."""
+    if version.named.isdisjoint(person.named):
+        return ()
+    counts = person.events if version.schedule.declared else [one for one in person.events if not one.declared]
+    return tuple(one for one in counts if not version.named.isdisjoint(one.sets))
 
 
 def _standing(rule: Rule, person: Person, on: date, marks: Marks) -> Statement | None:
@@ -105,9 +104,8 @@ def _settled(said: Statement, version: Version, events: tuple[Event, ...], on: d
         return Place(Status.NOT_CONCERNED, (Clause(name, (said.on,)),), said.on, said.until)
     if said.said != "indicated":
         return None
-    wanted = satisfying(version)
     for event in events:
-        if event.on >= said.on and not wanted.isdisjoint(event.sets):
+        if event.on >= said.on and not version.satisfying.isdisjoint(event.sets):
             marks.append(event.on)
             if event.on <= on:
                 return None
@@ -116,6 +114,4 @@ def _settled(said: Statement, version: Version, events: tuple[Event, ...], on: d
 
 def satisfying(version: Version) -> frozenset[str]:
     """Every set that may satisfy a version, of all its shapes."""
-    schedule = version.schedule
-    groups = (schedule.sets, *(one.sets for one in schedule.holds), *(one.sets for one in schedule.courses))
-    return frozenset().union(*groups)
+    return version.satisfying

@@ -56,7 +56,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Events in the order of their dates. Born or sex None: not known."""
+    """Events in the order of their dates. Born or sex None: not known. `named`: every set of an event."""
 
     born: date | None
     sex: Sex | None
@@ -64,3 +64,7 @@ class Person:
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
     pregnancies: tuple[Pregnancy, ...] = ()
     statements: tuple[Statement, ...] = ()
+    named: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "named", frozenset().union(*(one.sets for one in self.events)))

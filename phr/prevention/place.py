@@ -1,7 +1,8 @@
 """Where a day falls in a schedule: before something is due, near it, on it, late, or after it was done."""
 
 from datetime import date
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from phr.prevention.advice import Clause, Status
 from phr.prevention.dates import NEVER, Duration
@@ -13,8 +14,8 @@ CALLING = frozenset({Status.SOON, Status.DUE, Status.OVERDUE})
 """Something is to be done."""
 
 
-class Place(NamedTuple):
-    """A status, the clauses that give it, and its dates; as in `Advice`."""
+class Place(Struct, frozen=True):
+    """A status, the clauses that give it, its dates, and what is missing; as in `Advice`."""
 
     status: Status
     why: tuple[Clause, ...]
@@ -22,6 +23,7 @@ class Place(NamedTuple):
     until: date | None = None
     due: date | None = None
     step: int | None = None
+    missing: tuple[str, ...] = ()
 
 
 def calling(
@@ -37,15 +39,18 @@ def calling(
 
     `late`: when it is not the schedule's.
     """
-    soon = schedule.soon.before(due)
+    if on < due:
+        soon = schedule.soon.before(due)
+        if on < soon:
+            marks.append(soon)
+            return None
+        marks.append(due)
+        return Place(Status.SOON, (Clause("soon", (due,)),), soon, due, due, step)
+    marks.append(end)
     late = schedule.late if late is None else late
     overdue = NEVER if late is None else late.after(due)
-    marks += (soon, due, overdue, end)
-    if on < soon:
-        return None
-    if on < due:
-        return Place(Status.SOON, (Clause("soon", (due,)),), soon, due, due, step)
     if on < overdue:
+        marks.append(overdue)
         return Place(Status.DUE, (Clause("due", (due,)),), due, ends(min(overdue, end)), due, step)
     return Place(Status.OVERDUE, (Clause("overdue", (due,)),), overdue, ends(end), due, step)
 
@@ -55,6 +60,11 @@ def not_yet(due: date, schedule: Schedule, marks: Marks, step: int | None = None
     soon = schedule.soon.before(due)
     marks.append(soon)
     return Place(Status.NOT_CONCERNED, (Clause("not-yet", (due,)),), None, soon, due, step)
+
+
+def ask(name: str) -> Place:
+    """It cannot be said without this."""
+    return Place(Status.ASK, (Clause("ask", (name,)),), missing=(name,))
 
 
 def past(end: date, step: int | None = None) -> Place:

@@ -3,7 +3,7 @@
 The rule: a closed vocabulary, described in docs/prevention.md; `phr.prevention.rulebook` alone makes these.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -129,7 +129,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a rule says from a date on."""
+    """What a rule says from a date on. `satisfying`: every set that may satisfy it; `named`: every set it reads."""
 
     in_force: date
     requirement: Requirement
@@ -140,6 +140,15 @@ class Version:
     channels: tuple[Channel, ...]
     remind: Duration | None
     source: Source
+    satisfying: frozenset[str] = field(init=False)
+    named: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        schedule = self.schedule
+        groups = (schedule.sets, *(one.sets for one in schedule.holds), *(one.sets for one in schedule.courses))
+        satisfying = frozenset().union(*groups)
+        object.__setattr__(self, "satisfying", satisfying)
+        object.__setattr__(self, "named", satisfying.union(*(one.sets for one in self.who.unless)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

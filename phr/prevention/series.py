@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
+from msgspec.structs import replace
+
 from phr.prevention.advice import Clause
 from phr.prevention.dates import NEVER
 from phr.prevention.person import Event, Person
@@ -24,7 +26,7 @@ def place(version: Version, person: Person, born: date, on: date, events: tuple[
             return past(max(_until(one, born) for one in schedule.courses))
     found = _next(version, course, born, on, counted, marks)
     if found.status in CALLING and mine and mine[-1] not in counted and mine[-1].on >= ages(version.who, born)[0]:
-        found = found._replace(why=(*found.why, Clause("too-early", (mine[-1].on,))))
+        found = replace(found, why=(*found.why, Clause("too-early", (mine[-1].on,))))
     return found
 
 

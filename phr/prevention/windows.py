@@ -6,7 +6,7 @@ from datetime import date
 from phr.prevention.advice import Clause, Status
 from phr.prevention.dates import EVER, NEVER, add
 from phr.prevention.person import Event, Person, Pregnancy
-from phr.prevention.place import Place, calling, done, not_yet, past
+from phr.prevention.place import Place, ask, calling, done, not_yet, past
 from phr.prevention.rule import Range, Schedule, Season, Version
 from phr.prevention.who import PREGNANT, Marks, ages, fact, term
 
@@ -157,7 +157,7 @@ def _not_in_pregnancy(person: Person, whole: Window, on: date, schedule: Schedul
     known = fact(person, PREGNANT, on, marks)
     if known is False:
         return Place(Status.NOT_CONCERNED, (Clause("not-pregnant"),))
-    return Place(Status.ASK, (Clause("ask", ("pregnancy-start" if known else PREGNANT,)),))
+    return ask("pregnancy-start" if known else PREGNANT)
 
 
 def place_again(

@@ -4,9 +4,11 @@ The rule: naive and slow. Nothing here is shared with what it judges but the val
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from phr.prevention.advice import Advice, Clause, Status
 from phr.prevention.dates import Duration

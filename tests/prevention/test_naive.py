@@ -1,12 +1,12 @@
 """The engine says what the page says: it agrees with an evaluator written from the page alone, on people at random."""
 
 from collections import Counter
-from dataclasses import astuple, replace
 from datetime import date, timedelta
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple, replace
 
 from phr.prevention import engine
 from phr.prevention.advice import Advice
