@@ -14,6 +14,7 @@ EVER = date(MINYEAR, 1, 1)
 NEVER = date(MAXYEAR, 12, 31)
 """After everything: the end of what does not end."""
 
+_STILL = frozenset({EVER, NEVER})
 _DURATION = re.compile(r"(?:(\d{1,3})y)?(?:(\d{1,3})m)?(?:(\d{1,3})w)?(?:(\d{1,4})d)?")
 
 
@@ -48,7 +49,7 @@ def duration(text: str) -> Duration:
 
 def add(day: date, months: int = 0, days: int = 0) -> date:
     """`day` moved by whole months, then by days. EVER and NEVER stay; nothing leaves the calendar."""
-    if day == NEVER or day == EVER:
+    if day in _STILL:
         return day
     if months:
         month = day.month + months - 1

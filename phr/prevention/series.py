@@ -21,9 +21,10 @@ def place(version: Version, person: Person, born: date, on: date, events: tuple[
     mine = [one for one in mine if one.on <= on]
     course, counted = _given(schedule.courses, born, mine)
     if course is None:
-        course = _to_begin(schedule.courses, born, on, marks)
+        ends = [_until(one, born) for one in schedule.courses]
+        course = _to_begin(schedule.courses, born, on, ends, marks)
         if course is None:
-            return past(max(_until(one, born) for one in schedule.courses))
+            return past(max(ends))
     found = _next(version, course, born, on, counted, marks)
     if found.status in CALLING and mine and mine[-1] not in counted and mine[-1].on >= ages(version.who, born)[0]:
         found = replace(found, why=(*found.why, Clause("too-early", (mine[-1].on,))))
@@ -89,13 +90,16 @@ def _until(course: Course, born: date) -> date:
     return NEVER if course.start.before is None else course.start.before.after(born)
 
 
-def _to_begin(courses: Sequence[Course], born: date, on: date, marks: Marks) -> Course | None:
+def _to_begin(courses: Sequence[Course], born: date, on: date, ends: Sequence[date], marks: Marks) -> Course | None:
     """The course to begin that day, or the one that may be begun next."""
-    starts = [one.start.start.after(born) for one in courses]
-    marks += starts
-    marks += [_until(one, born) for one in courses]
-    for course, start in zip(courses, starts, strict=True):
-        if start <= on < _until(course, born):
+    coming: tuple[date, Course] | None = None
+    for course, end in zip(courses, ends, strict=True):
+        if end <= on:
+            continue
+        start = course.start.start.after(born)
+        marks += (start, end)
+        if start <= on:
             return course
-    coming = [(start, n) for n, start in enumerate(starts) if start > on]
-    return courses[min(coming)[1]] if coming else None
+        if coming is None or start < coming[0]:
+            coming = start, course
+    return None if coming is None else coming[1]

@@ -1,7 +1,8 @@
 """What is done once, at each age, year, season or pregnancy, or again and again: the windows in which it is done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 
 from phr.prevention.advice import Clause, Status
 from phr.prevention.dates import EVER, NEVER, add
@@ -21,26 +22,26 @@ def place(version: Version, person: Person, born: date, on: date, events: tuple[
         return _in_pregnancy(version, person, whole, on, events, marks)
     if schedule.each is None:
         return _once(whole, schedule, on, events, marks)
-    listed = list(_windows(version, born, whole, on))
-    marks += [day for window in listed for day in window]
-    before = here = after = None
-    later: list[Window] = []
-    for window in listed:
+    before = here = after = later = None
+    for window in _windows(version, born, whole, on):
         if window[1] <= on:
             before = window
         elif window[0] <= on:
             here = window
+            marks.append(window[1])
         elif after is None:
             after = window
+            marks.append(window[0])
         else:
-            later.append(window)
+            later = window
+            break
     done_here = _counted(here, schedule, events, on, marks)
     done_after = _counted(after, schedule, events, on, marks)
     if here is not None and done_here is None:
         return _called(here, on, schedule, marks)
     if after is not None:
         if done_after is not None:
-            following = later[0][0] if later else None
+            following = later[0] if later else None
             return done(done_after, following, schedule, marks)
         soon = calling(*after, on, schedule, marks)
         if soon is not None:
@@ -80,7 +81,7 @@ def _counted(
     window: Window | None, schedule: Schedule, events: tuple[Event, ...], on: date, marks: Marks
 ) -> Event | None:
     """The last event on or before a day that counts for a window."""
-    if window is None:
+    if window is None or not events:
         return None
     start = EVER if schedule.early is None else schedule.early.before(window[0])
     last = None
@@ -97,7 +98,7 @@ def _windows(version: Version, born: date, whole: Window, on: date) -> Iterator[
     schedule = version.schedule
     if schedule.each == "age":
         starts = [one.after(born) for one in schedule.ages]
-        listed: Iterator[Window] = zip(starts, [*starts[1:], whole[1]], strict=True)
+        listed: Iterable[Window] = zip(starts, [*starts[1:], whole[1]], strict=True)
     else:
         near = max(whole[0], min(on, whole[1]))
         listed = _years(born, near) if schedule.each == "year" else _seasons(version.who.season, near)
@@ -113,12 +114,15 @@ def _years(born: date, near: date) -> Iterator[Window]:
         yield add(born, 12 * n), add(born, 12 * (n + 1))
 
 
-def _seasons(season: Season | None, near: date) -> Iterator[Window]:
-    if season is None:
-        return
+def _seasons(season: Season | None, near: date) -> Sequence[Window]:
+    return () if season is None else _seasons_about(season, near.year)
+
+
+@lru_cache(maxsize=4096)
+def _seasons_about(season: Season, year: int) -> Sequence[Window]:
     wraps = season.before <= season.start
-    for year in range(max(near.year - 2, 1), min(near.year + 3, 9998)):
-        yield date(year, *season.start), date(year + wraps, *season.before)
+    near = range(max(year - 2, 1), min(year + 3, 9998))
+    return tuple((date(year, *season.start), date(year + wraps, *season.before)) for year in near)
 
 
 def _in_pregnancy(
