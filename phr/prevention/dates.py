@@ -14,7 +14,6 @@ EVER = date(MINYEAR, 1, 1)
 NEVER = date(MAXYEAR, 12, 31)
 """After everything: the end of what does not end."""
 
-_STILL = frozenset({EVER, NEVER})
 _DURATION = re.compile(r"(?:(\d{1,3})y)?(?:(\d{1,3})m)?(?:(\d{1,3})w)?(?:(\d{1,4})d)?")
 
 
@@ -27,11 +26,15 @@ class Duration:
 
     def after(self, day: date) -> date:
         """The day that long after `day`."""
-        return add(day, self.months, self.days)
+        return add(day, self.months, self.days) if self.months or self.days else day
 
     def before(self, day: date) -> date:
         """The day that long before `day`."""
         return add(day, -self.months, -self.days)
+
+    def within(self, other: "Duration") -> bool:
+        """Whether it is another and never the longer of the two, whatever the day."""
+        return self != other and self.months <= other.months and self.days <= other.days
 
 
 NONE = Duration()
@@ -49,18 +52,19 @@ def duration(text: str) -> Duration:
 
 def add(day: date, months: int = 0, days: int = 0) -> date:
     """`day` moved by whole months, then by days. EVER and NEVER stay; nothing leaves the calendar."""
-    if day in _STILL:
+    year = day.year
+    if (year == MAXYEAR and day == NEVER) or (year == MINYEAR and day == EVER):
         return day
     if months:
         month = day.month + months - 1
-        year = day.year + month // 12
-        month %= 12
+        year += month // 12
         if not MINYEAR <= year < MAXYEAR:
             return NEVER if months > 0 else EVER
+        month = month % 12 + 1
         try:
-            day = date(year, month + 1, day.day)
+            day = date(year, month, day.day)
         except ValueError:
-            day = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
+            day = date(year + month // 12, month % 12 + 1, 1)
     return day + timedelta(days) if days else day
 
 

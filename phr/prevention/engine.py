@@ -16,7 +16,7 @@ from phr.prevention.rule import Rule, Rules, Version
 from phr.prevention.who import Marks
 
 _SETTLED = {"contraindicated": "contraindicated", "not-concerned": "said-not-concerned", "declined": "declined"}
-_SHAPES = {"once": windows.place, "each": windows.place, "every": windows.place_again, "series": series.place}
+_SHAPES = {"once": windows.place_once, "each": windows.place, "every": windows.place_again, "series": series.place}
 
 
 def advise(rules: Rules, person: Person, on: date) -> list[Advice]:
@@ -28,7 +28,7 @@ def judge(rule: Rule, person: Person, on: date) -> Advice:
     """Where a person stands with one rule that day, and the first date on which they would stand elsewhere."""
     marks: Marks = []
     version, now = stand(rule, person, on, marks)
-    change = _change(rule, person, on, (version, now), marks)
+    change = _change(rule, person, on, (version, now), marks) if marks else None
     return Advice(rule, version, now.status, now.why, now.since, now.until, now.due, now.step, now.missing, change)
 
 
@@ -39,9 +39,15 @@ def _change(rule: Rule, person: Person, on: date, now: tuple[Version | None, Pla
         day, marks = min(coming), []
         if day == date.max:
             return None
+        if day == now[1].until and now[1].status is not Status.DONE and not _of_pregnancy(now[0]):
+            return day  # an answer's `until` is after its day: on that day the answer is another
         if stand(rule, person, day, marks) != now:
             return day
     return None
+
+
+def _of_pregnancy(version: Version | None) -> bool:
+    return version is not None and version.schedule.each == "pregnancy"
 
 
 def stand(rule: Rule, person: Person, on: date, marks: Marks) -> tuple[Version | None, Place]:
@@ -52,12 +58,11 @@ def stand(rule: Rule, person: Person, on: date, marks: Marks) -> tuple[Version |
     if version is None:
         first = rule.versions[-1].in_force
         return None, Place(Status.NOT_CONCERNED, (Clause("not-in-force", (first,)),), until=first)
-    events = _read(version, person)
+    events = () if version.named.isdisjoint(person.named) else _read(version, person)
     said = _standing(rule, person, on, marks) if person.statements else None
     if said is not None and (settled := _settled(said, version, events, on, marks)) is not None:
         return version, settled
-    false = who.outside(version.who, person, on, events, marks)
-    if false is not None:
+    if (false := who.outside(version.who, person, on, events, marks)) is not None:
         clause, until = false
         return version, Place(Status.NOT_CONCERNED, (clause,), until=until)
     if person.born is None:
@@ -77,8 +82,6 @@ def stand(rule: Rule, person: Person, on: date, marks: Marks) -> tuple[Version |
 
 def _read(version: Version, person: Person) -> tuple[Event, ...]:
     """The events that a version reads."""
-    if version.named.isdisjoint(person.named):
-        return ()
     counts = person.events if version.schedule.declared else [one for one in person.events if not one.declared]
     return tuple(one for one in counts if not version.named.isdisjoint(one.sets))
 

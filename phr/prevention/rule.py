@@ -67,7 +67,7 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whom it is for. `pregnancy`: weeks counted from the first day of the last period."""
+    """Whom it is for. `pregnancy`: weeks counted from the first day of the last period; `facts`: all those it reads."""
 
     sex: Sex | None = None
     age: Range = ALWAYS
@@ -79,6 +79,10 @@ class Who:
     unless: tuple[After, ...] = ()
     season: Season | None = None
     pregnancy: Range | None = None
+    facts: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "facts", frozenset((*self.all, *self.any, *self.none)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,10 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When, and what satisfies it. Which fields matter depends on the shape; docs/prevention.md."""
+    """When, and what satisfies it. Which fields matter depends on the shape; docs/prevention.md.
+
+    `begun`: the ages of which the latest is the last at which a series is begun; None when it may be at any.
+    """
 
     shape: Shape
     sets: frozenset[str] = frozenset()
@@ -125,6 +132,12 @@ class Schedule:
     soon: Duration = A_MONTH
     late: Duration | None = None
     declared: bool = True
+    begun: tuple[Duration, ...] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        ends = [one.start.before for one in self.courses]
+        longest = [one for one in ends if one is not None and not any(one.within(other) for other in ends if other)]
+        object.__setattr__(self, "begun", None if None in ends else tuple(dict.fromkeys(longest)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +176,10 @@ class Rule:
 
     def at(self, on: date) -> Version | None:
         """The newest version in force that day; None before the first."""
-        for one in self.versions:
-            if one.in_force <= on:
-                return one
-        return None
+        newest = self.versions[0]
+        if newest.in_force <= on:
+            return newest
+        return next((one for one in self.versions if one.in_force <= on), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,15 +16,17 @@ from phr.prevention.who import Marks, ages
 def place(version: Version, person: Person, born: date, on: date, events: tuple[Event, ...], marks: Marks) -> Place:
     """Shape `series`."""
     schedule = version.schedule
+    last = NEVER if schedule.begun is None else max(one.after(born) for one in schedule.begun)
+    if not events and on >= last:
+        return past(last)
     mine = [one for one in events if not schedule.sets.isdisjoint(one.sets)]
-    marks += [one.on for one in mine]
+    marks += [one.on for one in mine if one.on > on]
     mine = [one for one in mine if one.on <= on]
-    course, counted = _given(schedule.courses, born, mine)
+    course, counted = _given(schedule.courses, born, mine) if mine else (None, [])
     if course is None:
-        ends = [_until(one, born) for one in schedule.courses]
-        course = _to_begin(schedule.courses, born, on, ends, marks)
+        course = None if on >= last else _to_begin(schedule.courses, born, on, marks)
         if course is None:
-            return past(max(ends))
+            return past(last)
     found = _next(version, course, born, on, counted, marks)
     if found.status in CALLING and mine and mine[-1] not in counted and mine[-1].on >= ages(version.who, born)[0]:
         found = replace(found, why=(*found.why, Clause("too-early", (mine[-1].on,))))
@@ -38,9 +40,11 @@ def _next(version: Version, course: Course, born: date, on: date, counted: Seque
     start, end = ages(version.who, born)
     if course.before is not None:
         end = min(end, course.before.after(born))
+    if on >= end:
+        return past(end, step)
     due = _due(course, born, start, counted)
     marks.append(end)
-    if on >= end or due >= end:
+    if due >= end:
         return past(end, step)
     found = calling(due, end, on, schedule, marks, course.doses[len(counted)].late, step)
     if found is not None:
@@ -90,10 +94,11 @@ def _until(course: Course, born: date) -> date:
     return NEVER if course.start.before is None else course.start.before.after(born)
 
 
-def _to_begin(courses: Sequence[Course], born: date, on: date, ends: Sequence[date], marks: Marks) -> Course | None:
+def _to_begin(courses: Sequence[Course], born: date, on: date, marks: Marks) -> Course | None:
     """The course to begin that day, or the one that may be begun next."""
     coming: tuple[date, Course] | None = None
-    for course, end in zip(courses, ends, strict=True):
+    for course in courses:
+        end = _until(course, born)
         if end <= on:
             continue
         start = course.start.start.after(born)

@@ -50,6 +50,8 @@ def outside(
         return Clause("sex", (who.sex,)), None
     if person.born is not None and not who.born_from <= person.born < who.born_before:
         return Clause("cohort", (who.born_from, who.born_before)), None
+    if not who.facts and not events:
+        return None
     for name in who.none:
         if fact(person, name, on, marks):
             return Clause("excluded", (name,)), None

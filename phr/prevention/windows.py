@@ -16,14 +16,12 @@ Window = tuple[date, date]
 
 
 def place(version: Version, person: Person, born: date, on: date, events: tuple[Event, ...], marks: Marks) -> Place:
-    """Shapes `once` and `each`."""
+    """Shape `each`."""
     schedule, whole = version.schedule, ages(version.who, born)
     if schedule.each == "pregnancy":
         return _in_pregnancy(version, person, whole, on, events, marks)
-    if schedule.each is None:
-        return _once(whole, schedule, on, events, marks)
     before = here = after = later = None
-    for window in _windows(version, born, whole, on):
+    for window in windows(version, born, whole, on):
         if window[1] <= on:
             before = window
         elif window[0] <= on:
@@ -58,12 +56,14 @@ def place(version: Version, person: Person, born: date, on: date, events: tuple[
     return past(start if end == NEVER or end <= start else end)
 
 
-def _once(window: Window, schedule: Schedule, on: date, events: tuple[Event, ...], marks: Marks) -> Place:
-    start, end = window
-    marks += window
+def place_once(
+    version: Version, person: Person, born: date, on: date, events: tuple[Event, ...], marks: Marks
+) -> Place:
+    """Shape `once`."""
+    schedule, (start, end) = version.schedule, ages(version.who, born)
     if end <= start:
         return past(start)
-    event = _counted(window, schedule, events, on, marks)
+    event = _counted((start, end), schedule, events, on, marks) if events else None
     if event is not None:
         return done(event, None, schedule, marks)
     if on >= end:
@@ -93,8 +93,8 @@ def _counted(
     return last
 
 
-def _windows(version: Version, born: date, whole: Window, on: date) -> Iterator[Window]:
-    """Those that matter on a day: for what comes back every year, two years around it."""
+def windows(version: Version, born: date, whole: Window, on: date) -> Iterator[Window]:
+    """Those of shape `each` that matter on a day, in order: for what comes back every year, two years around it."""
     schedule = version.schedule
     if schedule.each == "age":
         starts = [one.after(born) for one in schedule.ages]
@@ -103,7 +103,9 @@ def _windows(version: Version, born: date, whole: Window, on: date) -> Iterator[
         near = max(whole[0], min(on, whole[1]))
         listed = _years(born, near) if schedule.each == "year" else _seasons(version.who.season, near)
     for start, end in listed:
-        cut = max(start, whole[0]), min(end, whole[1])
+        if end <= whole[0]:
+            continue
+        cut = start if start > whole[0] else whole[0], end if end < whole[1] else whole[1]
         if cut[0] < cut[1]:
             yield cut
 
