@@ -22,14 +22,14 @@ class Status(StrEnum):
     ASK = "ask"
 
 
-class Clause(Struct, frozen=True):
+class Clause(Struct, frozen=True, gc=False):
     """What decided: its name (docs/prevention.md lists them) and what it is about: dates, names, a number."""
 
     name: str
     about: tuple[date | str | int, ...] = ()
 
 
-class Advice(Struct, frozen=True):
+class Advice(Struct, frozen=True, gc=False):
     """Where one person stands with one rule on one day. `version` None: the rule is not in force.
 
     since, until: from when, and until when, the schedule says so. due: the day it was, is or will be due. step: the

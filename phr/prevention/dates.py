@@ -5,9 +5,11 @@ The rule: somebody has an age from the birthday on; a day that a month does not 
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import MAXYEAR, MINYEAR, date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 EVER = date(MINYEAR, 1, 1)
 """Before everything."""
@@ -17,20 +19,31 @@ NEVER = date(MAXYEAR, 12, 31)
 _DURATION = re.compile(r"(?:(\d{1,3})y)?(?:(\d{1,3})m)?(?:(\d{1,3})w)?(?:(\d{1,4})d)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(Struct, frozen=True, gc=False):
     """Whole months, then days."""
 
     months: int = 0
     days: int = 0
 
     def after(self, day: date) -> date:
-        """The day that long after `day`."""
-        return add(day, self.months, self.days) if self.months or self.days else day
+        """The day that long after `day`. EVER and NEVER, and their years, stay; nothing leaves the calendar."""
+        if not MINYEAR < day.year < MAXYEAR:
+            return day
+        if months := self.months:
+            month = day.month + months - 1
+            year = day.year + month // 12
+            if not MINYEAR < year < MAXYEAR:
+                return NEVER if months > 0 else EVER
+            month = month % 12 + 1
+            try:
+                day = date(year, month, day.day)
+            except ValueError:
+                day = date(year + month // 12, month % 12 + 1, 1)
+        return day + timedelta(self.days) if self.days else day
 
     def before(self, day: date) -> date:
         """The day that long before `day`."""
-        return add(day, -self.months, -self.days)
+        return Duration(-self.months, -self.days).after(day)
 
     def within(self, other: "Duration") -> bool:
         """Whether it is another and never the longer of the two, whatever the day."""
@@ -39,6 +52,16 @@ class Duration:
 
 NONE = Duration()
 """No time at all."""
+
+
+def longest(some: Sequence[Duration]) -> Duration | None:
+    """The one that none of the others is longer than, whatever the day; None when there is none."""
+    return next((one for one in some if all(other == one or other.within(one) for other in some)), None)
+
+
+def shortest(some: Sequence[Duration]) -> Duration | None:
+    """The one that is longer than none of the others, whatever the day; None when there is none."""
+    return next((one for one in some if all(other == one or one.within(other) for other in some)), None)
 
 
 def duration(text: str) -> Duration:
@@ -51,21 +74,8 @@ def duration(text: str) -> Duration:
 
 
 def add(day: date, months: int = 0, days: int = 0) -> date:
-    """`day` moved by whole months, then by days. EVER and NEVER stay; nothing leaves the calendar."""
-    year = day.year
-    if (year == MAXYEAR and day == NEVER) or (year == MINYEAR and day == EVER):
-        return day
-    if months:
-        month = day.month + months - 1
-        year += month // 12
-        if not MINYEAR <= year < MAXYEAR:
-            return NEVER if months > 0 else EVER
-        month = month % 12 + 1
-        try:
-            day = date(year, month, day.day)
-        except ValueError:
-            day = date(year + month // 12, month % 12 + 1, 1)
-    return day + timedelta(days) if days else day
+    """`day` moved by whole months, then by days."""
+    return Duration(months, days).after(day)
 
 
 def day(now: datetime, zone: str = "Europe/Paris") -> date:

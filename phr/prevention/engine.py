@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from phr.prevention import series, who, windows
 from phr.prevention.advice import Advice, Clause, Status
 from phr.prevention.person import Event, Person, Statement
-from phr.prevention.place import CALLING, Place, ask
+from phr.prevention.place import CALLING, Case, ask
 from phr.prevention.rule import Rule, Rules, Version
-from phr.prevention.who import Marks
+from phr.prevention.who import PREGNANT, Marks
 
 _SETTLED = {"contraindicated": "contraindicated", "not-concerned": "said-not-concerned", "declined": "declined"}
 _SHAPES = {"once": windows.place_once, "each": windows.place, "every": windows.place_again, "series": series.place}
@@ -26,64 +26,84 @@ def advise(rules: Rules, person: Person, on: date) -> list[Advice]:
 
 def judge(rule: Rule, person: Person, on: date) -> Advice:
     """Where a person stands with one rule that day, and the first date on which they would stand elsewhere."""
+    if not person.statements and (far := _far(rule, rule.versions[0], person, on)) is not None:
+        return far
     marks: Marks = []
-    version, now = stand(rule, person, on, marks)
-    change = _change(rule, person, on, (version, now), marks) if marks else None
-    return Advice(rule, version, now.status, now.why, now.since, now.until, now.due, now.step, now.missing, change)
+    now = stand(rule, person, on, marks)
+    if marks and (change := _change(now, person, on, marks)) is not None:
+        return replace(now, next_change=change)
+    return now
 
 
-def _change(rule: Rule, person: Person, on: date, now: tuple[Version | None, Place], marks: Marks) -> date | None:
+def _far(rule: Rule, version: Version, person: Person, on: date) -> Advice | None:
+    """For who is far too young or too old and did nothing of it: most rules for most people, so said at once."""
+    born, whose = person.born, version.who
+    if born is None or version.in_force > on or not version.named.isdisjoint(person.named):
+        return None
+    if whose.sex not in (None, person.sex) or (whose.cohort and not whose.born_from <= born < whose.born_before):
+        return None
+    if whose.facts and (person.answers or person.pregnancies or PREGNANT in whose.facts):
+        return None
+    if version.over is not None and on >= (end := version.over[0].after(born)):
+        why = (Clause("past", (end,)),)
+        return Advice(rule, version, Status.NOT_CONCERNED, why, end, None, None, version.over[1])
+    if version.first is not None:
+        due = version.first[0].after(born)
+        if on < due and on < (soon := version.schedule.soon.before(due)):
+            why = (Clause("not-yet", (due,)),)
+            return Advice(rule, version, Status.NOT_CONCERNED, why, None, soon, due, version.first[1], (), soon)
+    return None
+
+
+def _change(now: Advice, person: Person, on: date, marks: Marks) -> date | None:
     """Every date on which anything is read otherwise was left in the marks: the first that matters."""
     day = on
     while coming := [mark for mark in marks if mark > day]:
         day, marks = min(coming), []
         if day == date.max:
             return None
-        if day == now[1].until and now[1].status is not Status.DONE and not _of_pregnancy(now[0]):
-            return day  # an answer's `until` is after its day: on that day the answer is another
-        if stand(rule, person, day, marks) != now:
+        if day == now.until and _passes(now):
+            return day
+        if stand(now.rule, person, day, marks) != now:
             return day
     return None
 
 
-def _of_pregnancy(version: Version | None) -> bool:
-    return version is not None and version.schedule.each == "pregnancy"
+def _passes(now: Advice) -> bool:
+    """Whether `until` is surely the end of it: what an answer says on a day has no `until` on that day or before."""
+    return now.status is not Status.DONE and (now.version is None or now.version.schedule.each != "pregnancy")
 
 
-def stand(rule: Rule, person: Person, on: date, marks: Marks) -> tuple[Version | None, Place]:
-    """Where a person stands that day. `marks`: what it leaves for whoever looks for the next change."""
+def stand(rule: Rule, person: Person, on: date, marks: Marks) -> Advice:
+    """Where a person stands that day, and not when they would stand elsewhere: `marks`, for whoever looks for it."""
     version = rule.at(on)
     if version is not rule.versions[0]:
         marks += [one.in_force for one in rule.versions]
     if version is None:
         first = rule.versions[-1].in_force
-        return None, Place(Status.NOT_CONCERNED, (Clause("not-in-force", (first,)),), until=first)
+        return Advice(rule, None, Status.NOT_CONCERNED, (Clause("not-in-force", (first,)),), until=first)
     events = () if version.named.isdisjoint(person.named) else _read(version, person)
     said = _standing(rule, person, on, marks) if person.statements else None
-    if said is not None and (settled := _settled(said, version, events, on, marks)) is not None:
-        return version, settled
+    if said is not None and (settled := _settled(said, rule, version, events, on, marks)) is not None:
+        return settled
     if (false := who.outside(version.who, person, on, events, marks)) is not None:
-        clause, until = false
-        return version, Place(Status.NOT_CONCERNED, (clause,), until=until)
+        return Advice(rule, version, Status.NOT_CONCERNED, (false[0],), until=false[1])
     if person.born is None:
-        place = ask("born")
+        found = ask(rule, version, "born")
     else:
-        place = _SHAPES[version.schedule.shape](version, person, person.born, on, events, marks)
-    if place.status in CALLING:
-        missing = who.unknown(version.who, person, on, marks)
-        if missing:
-            why = Clause("ask", missing), *place.why[1:]
-            place = replace(place, status=Status.ASK, why=why, missing=missing)
-    if said is not None and said.said == "later" and (place.status in CALLING or place.status is Status.ASK):
+        found = _SHAPES[version.schedule.shape](Case(rule, version, person, person.born, on, events, marks))
+    if found.status in CALLING and (missing := who.unknown(version.who, person, on, marks)):
+        found = replace(found, status=Status.ASK, why=(Clause("ask", missing), *found.why[1:]), missing=missing)
+    if said is not None and said.said == "later" and (found.status in CALLING or found.status is Status.ASK):
         later = Clause("later", () if said.until is None else (said.until,))
-        place = replace(place, status=Status.SOON, why=(later, *place.why), until=said.until)
-    return version, place
+        found = replace(found, status=Status.SOON, why=(later, *found.why), until=said.until)
+    return found
 
 
 def _read(version: Version, person: Person) -> tuple[Event, ...]:
     """The events that a version reads."""
     counts = person.events if version.schedule.declared else [one for one in person.events if not one.declared]
-    return tuple(one for one in counts if not version.named.isdisjoint(one.sets))
+    return tuple([one for one in counts if not version.named.isdisjoint(one.sets)])
 
 
 def _standing(rule: Rule, person: Person, on: date, marks: Marks) -> Statement | None:
@@ -100,11 +120,13 @@ def _standing(rule: Rule, person: Person, on: date, marks: Marks) -> Statement |
     return last
 
 
-def _settled(said: Statement, version: Version, events: tuple[Event, ...], on: date, marks: Marks) -> Place | None:
+def _settled(
+    said: Statement, rule: Rule, version: Version, events: tuple[Event, ...], on: date, marks: Marks
+) -> Advice | None:
     """Where somebody stands by what was said alone; None when the rule itself decides."""
     name = _SETTLED.get(said.said)
     if name is not None:
-        return Place(Status.NOT_CONCERNED, (Clause(name, (said.on,)),), said.on, said.until)
+        return Advice(rule, version, Status.NOT_CONCERNED, (Clause(name, (said.on,)),), said.on, said.until)
     if said.said != "indicated":
         return None
     for event in events:
@@ -112,7 +134,7 @@ def _settled(said: Statement, version: Version, events: tuple[Event, ...], on: d
             marks.append(event.on)
             if event.on <= on:
                 return None
-    return Place(Status.DUE, (Clause("indicated", (said.on,)),), said.on, said.until, said.on)
+    return Advice(rule, version, Status.DUE, (Clause("indicated", (said.on,)),), said.on, said.until, said.on)
 
 
 def satisfying(version: Version) -> frozenset[str]:

@@ -119,9 +119,9 @@ def _dates(advice: Advice, version: Version, person: Person, on: date) -> Iterat
         yield _EARLIEST, earliest
     if advice.status is Status.ASK or any(clause.name == "later" for clause in advice.why):
         return
-    then = stand(rule, person, max(on, due), [])[1]
+    then = stand(rule, person, max(on, due), [])
     if then.status is Status.DUE and then.until is not None:
-        late = stand(rule, person, then.until, [])[1]
+        late = stand(rule, person, then.until, [])
         then = late if late.status is Status.OVERDUE else then
     if then.status is Status.OVERDUE and then.since is not None:
         yield _OVERDUE, then.since
@@ -137,7 +137,7 @@ def _earliest(rule: Rule, version: Version, person: Person, on: date, due: date)
     if schedule.shape != "series":
         return None
     hastened = replace(version, schedule=_hastened(schedule))
-    return stand(replace(rule, versions=(hastened,)), person, on, [])[1].due
+    return stand(replace(rule, versions=(hastened,)), person, on, []).due
 
 
 def _hastened(schedule: Schedule) -> Schedule:

@@ -113,7 +113,7 @@ async def count(visit: Visit, wanted: Asked) -> Count:
             counted.update(
                 (rule.id, status)
                 for rule in wanted.rules.all
-                if (status := stand(rule, person, on, [])[1].status) in wanted.statuses
+                if (status := stand(rule, person, on, []).status) in wanted.statuses
             )
         if page.next is None:
             return Count(counted, people, cut=False)

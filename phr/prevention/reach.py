@@ -10,7 +10,7 @@ from phr.prevention.advice import Advice
 from phr.prevention.dates import EVER, NEVER
 from phr.prevention.rule import Version
 from phr.prevention.who import ages
-from phr.prevention.windows import Window, windows
+from phr.prevention.windows import Window, around
 
 ANY = EVER, NEVER
 NONE = NEVER, NEVER
@@ -51,12 +51,9 @@ def _each(version: Version, born: date, whole: Window, on: date) -> Window:
     """From the window of that day, or else the last before it."""
     if version.schedule.each == "pregnancy":
         return NONE
-    last: Window | None = None
-    for window in windows(version, born, whole, on):
-        if last is not None and window[0] > on:
-            break
-        last = window
-    return NONE if last is None else (_early(version, last), NEVER)
+    before, here, after, _ = around(version, born, whole, on)
+    first = here or before or after
+    return NONE if first is None else (_early(version, first), NEVER)
 
 
 def _early(version: Version, window: Window) -> date:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from phr.prevention.dates import EVER, NEVER, NONE, Duration
+from msgspec import Struct
+
+from phr.prevention.dates import EVER, NEVER, NONE, Duration, longest, shortest
 from phr.prevention.person import Sex
 
 Theme = Literal["vaccination", "screening", "child-health", "check-up", "dental", "campaign"]
@@ -37,8 +39,7 @@ class Source:
     verified: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Season:
+class Season(Struct, frozen=True):
     """[from, before) of every year, as (month, day); it may run over the new year."""
 
     start: tuple[int, int]
@@ -67,7 +68,9 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Whom it is for. `pregnancy`: weeks counted from the first day of the last period; `facts`: all those it reads."""
+    """Whom it is for. `pregnancy`: weeks counted from the first day of the last period; `facts`: all those it
+    reads; `cohort`: whether it looks at the birth date.
+    """
 
     sex: Sex | None = None
     age: Range = ALWAYS
@@ -80,8 +83,10 @@ class Who:
     season: Season | None = None
     pregnancy: Range | None = None
     facts: frozenset[str] = field(init=False)
+    cohort: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cohort", (self.born_from, self.born_before) != (EVER, NEVER))
         object.__setattr__(self, "facts", frozenset((*self.all, *self.any, *self.none)))
 
 
@@ -135,14 +140,19 @@ class Schedule:
     begun: tuple[Duration, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        ends = [one.start.before for one in self.courses]
-        longest = [one for one in ends if one is not None and not any(one.within(other) for other in ends if other)]
-        object.__setattr__(self, "begun", None if None in ends else tuple(dict.fromkeys(longest)))
+        ends = [one.start.before for one in self.courses if one.start.before is not None]
+        last = [one for one in ends if not any(one.within(other) for other in ends)]
+        object.__setattr__(self, "begun", None if len(ends) < len(self.courses) else tuple(dict.fromkeys(last)))
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a rule says from a date on. `satisfying`: every set that may satisfy it; `named`: every set it reads."""
+    """What a rule says from a date on.
+
+    `satisfying`: every set that may satisfy it. `named`: every set it reads. For who did nothing of it, `first`: the
+    age at which it is due first, and `over`: from which its time is past; each with its dose, and None when that is
+    not one age for everybody.
+    """
 
     in_force: date
     requirement: Requirement
@@ -155,6 +165,8 @@ class Version:
     source: Source
     satisfying: frozenset[str] = field(init=False)
     named: frozenset[str] = field(init=False)
+    first: tuple[Duration, int | None] | None = field(init=False)
+    over: tuple[Duration, int | None] | None = field(init=False)
 
     def __post_init__(self) -> None:
         schedule = self.schedule
@@ -162,6 +174,34 @@ class Version:
         satisfying = frozenset().union(*groups)
         object.__setattr__(self, "satisfying", satisfying)
         object.__setattr__(self, "named", satisfying.union(*(one.sets for one in self.who.unless)))
+        object.__setattr__(self, "first", _first(self.who.age, schedule))
+        object.__setattr__(self, "over", _over(self.who.age, schedule))
+
+
+def _first(age: Range, schedule: Schedule) -> tuple[Duration, int | None] | None:
+    if schedule.shape in ("once", "every"):
+        return (age.start, None) if age.before is None or age.start.within(age.before) else None
+    if schedule.shape != "series" or len(schedule.courses) > 1:
+        return None
+    (course,) = schedule.courses
+    dose = course.doses[0]
+    due = longest([age.start, course.start.start, dose.min_age, dose.age or NONE])
+    ends = [one for one in (age.before, course.before, course.start.before) if one is not None]
+    return (due, 1) if due is not None and all(due.within(one) for one in ends) else None
+
+
+def _over(age: Range, schedule: Schedule) -> tuple[Duration, int | None] | None:
+    if schedule.shape == "once" and age.before is not None and age.start.within(age.before):
+        return age.before, None
+    if schedule.shape != "series":
+        return None
+    if schedule.begun is not None:
+        return (schedule.begun[0], None) if len(schedule.begun) == 1 else None
+    open_ended = next(one for one in schedule.courses if one.start.before is None)
+    ends = [one for one in (age.before, open_ended.before) if one is not None]
+    end = shortest(ends)
+    begins = [age.start, open_ended.start.start, *(one.start.before for one in schedule.courses if one.start.before)]
+    return (end, 1) if end is not None and all(one.within(end) for one in begins) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,51 +5,49 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from phr.prevention.advice import Clause
+from phr.prevention.advice import Advice, Clause
 from phr.prevention.dates import NEVER
-from phr.prevention.person import Event, Person
-from phr.prevention.place import CALLING, Place, calling, done, not_yet, past
-from phr.prevention.rule import Course, Version
+from phr.prevention.person import Event
+from phr.prevention.place import CALLING, Case, calling, done, not_yet, past
+from phr.prevention.rule import Course
 from phr.prevention.who import Marks, ages
 
 
-def place(version: Version, person: Person, born: date, on: date, events: tuple[Event, ...], marks: Marks) -> Place:
+def place(case: Case) -> Advice:
     """Shape `series`."""
-    schedule = version.schedule
+    schedule, born, on, marks = case.version.schedule, case.born, case.on, case.marks
     last = NEVER if schedule.begun is None else max(one.after(born) for one in schedule.begun)
-    if not events and on >= last:
-        return past(last)
-    mine = [one for one in events if not schedule.sets.isdisjoint(one.sets)]
+    mine = [one for one in case.events if not schedule.sets.isdisjoint(one.sets)]
     marks += [one.on for one in mine if one.on > on]
     mine = [one for one in mine if one.on <= on]
-    course, counted = _given(schedule.courses, born, mine) if mine else (None, [])
+    course, counted = _given(schedule.courses, born, mine)
     if course is None:
         course = None if on >= last else _to_begin(schedule.courses, born, on, marks)
         if course is None:
-            return past(last)
-    found = _next(version, course, born, on, counted, marks)
-    if found.status in CALLING and mine and mine[-1] not in counted and mine[-1].on >= ages(version.who, born)[0]:
+            return past(case, last)
+    found = _next(case, course, counted)
+    if mine and found.status in CALLING and mine[-1] not in counted and mine[-1].on >= ages(case.version.who, born)[0]:
         found = replace(found, why=(*found.why, Clause("too-early", (mine[-1].on,))))
     return found
 
 
-def _next(version: Version, course: Course, born: date, on: date, counted: Sequence[Event], marks: Marks) -> Place:
-    schedule, step = version.schedule, len(counted) + 1
+def _next(case: Case, course: Course, counted: Sequence[Event]) -> Advice:
+    born, on, step = case.born, case.on, len(counted) + 1
     if len(counted) == len(course.doses):
-        return done(counted[-1], None, schedule, marks)
-    start, end = ages(version.who, born)
+        return done(case, counted[-1], None)
+    start, end = ages(case.version.who, born)
     if course.before is not None:
         end = min(end, course.before.after(born))
     if on >= end:
-        return past(end, step)
+        return past(case, end, step)
     due = _due(course, born, start, counted)
-    marks.append(end)
+    case.marks.append(end)
     if due >= end:
-        return past(end, step)
-    found = calling(due, end, on, schedule, marks, course.doses[len(counted)].late, step)
+        return past(case, end, step)
+    found = calling(case, due, end, course.doses[len(counted)].late, step)
     if found is not None:
         return found
-    return done(counted[-1], due, schedule, marks, step) if counted else not_yet(due, schedule, marks, step)
+    return done(case, counted[-1], due, step) if counted else not_yet(case, due, step)
 
 
 def _due(course: Course, born: date, start: date, counted: Sequence[Event]) -> date:

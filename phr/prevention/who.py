@@ -48,7 +48,7 @@ def outside(
     """
     if who.sex is not None and person.sex is not None and person.sex != who.sex:
         return Clause("sex", (who.sex,)), None
-    if person.born is not None and not who.born_from <= person.born < who.born_before:
+    if who.cohort and person.born is not None and not who.born_from <= person.born < who.born_before:
         return Clause("cohort", (who.born_from, who.born_before)), None
     if not who.facts and not events:
         return None
