@@ -26,24 +26,20 @@ class Duration(Struct, frozen=True, gc=False):
     days: int = 0
 
     def after(self, day: date) -> date:
-        """The day that long after `day`. EVER and NEVER, and their years, stay; nothing leaves the calendar."""
-        if not MINYEAR < day.year < MAXYEAR:
-            return day
+        """The day that long after `day`. NEVER stays; nothing leaves the calendar."""
         if months := self.months:
             month = day.month + months - 1
-            year = day.year + month // 12
-            if not MINYEAR < year < MAXYEAR:
-                return NEVER if months > 0 else EVER
-            month = month % 12 + 1
             try:
-                day = date(year, month, day.day)
+                day = date(day.year + month // 12, month % 12 + 1, day.day)
             except ValueError:
-                day = date(year + month // 12, month % 12 + 1, 1)
-        return day + timedelta(self.days) if self.days else day
+                day = _absent(day.year + month // 12, month % 12 + 1)
+        if self.days and day != NEVER and day != EVER:
+            return day + timedelta(self.days)
+        return day
 
     def before(self, day: date) -> date:
-        """The day that long before `day`."""
-        return Duration(-self.months, -self.days).after(day)
+        """The day that long before `day`. EVER and NEVER stay; nothing leaves the calendar."""
+        return day if day in (EVER, NEVER) else Duration(-self.months, -self.days).after(day)
 
     def within(self, other: "Duration") -> bool:
         """Whether it is another and never the longer of the two, whatever the day."""
@@ -52,6 +48,13 @@ class Duration(Struct, frozen=True, gc=False):
 
 NONE = Duration()
 """No time at all."""
+
+
+def _absent(year: int, month: int) -> date:
+    """What stands for a day that a month does not have, or that the calendar does not."""
+    if not MINYEAR <= year <= MAXYEAR:
+        return NEVER if year > MAXYEAR else EVER
+    return NEVER if (year, month) == (MAXYEAR, 12) else date(year + month // 12, month % 12 + 1, 1)
 
 
 def longest(some: Sequence[Duration]) -> Duration | None:

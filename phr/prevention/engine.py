@@ -36,11 +36,13 @@ def judge(rule: Rule, person: Person, on: date) -> Advice:
 
 
 def _far(rule: Rule, version: Version, person: Person, on: date) -> Advice | None:
-    """For who is far too young or too old and did nothing of it: most rules for most people, so said at once."""
+    """For whom it never is, or who is far too young or old and did nothing of it: most rules, so said at once."""
     born, whose = person.born, version.who
-    if born is None or version.in_force > on or not version.named.isdisjoint(person.named):
+    if born is None or version.in_force > on:
         return None
-    if whose.sex not in (None, person.sex) or (whose.cohort and not whose.born_from <= born < whose.born_before):
+    if (never := who.stranger(whose, person)) is not None:
+        return Advice(rule, version, Status.NOT_CONCERNED, (never,))
+    if not version.named.isdisjoint(person.named):
         return None
     if whose.facts and (person.answers or person.pregnancies or PREGNANT in whose.facts):
         return None
@@ -102,8 +104,12 @@ def stand(rule: Rule, person: Person, on: date, marks: Marks) -> Advice:
 
 def _read(version: Version, person: Person) -> tuple[Event, ...]:
     """The events that a version reads."""
-    counts = person.events if version.schedule.declared else [one for one in person.events if not one.declared]
-    return tuple([one for one in counts if not version.named.isdisjoint(one.sets)])
+    named = version.named & person.named
+    if len(named) == 1:
+        events = person.by_set[next(iter(named))]
+    else:
+        events = tuple([one for one in person.events if not named.isdisjoint(one.sets)])
+    return events if version.schedule.declared else tuple([one for one in events if not one.declared])
 
 
 def _standing(rule: Rule, person: Person, on: date, marks: Marks) -> Statement | None:

@@ -56,7 +56,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Events in the order of their dates. Born or sex None: not known. `named`: every set of an event."""
+    """Events in the order of their dates. Born or sex None: not known. `by_set`, `named`: the events by their sets."""
 
     born: date | None
     sex: Sex | None
@@ -64,7 +64,13 @@ class Person:
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
     pregnancies: tuple[Pregnancy, ...] = ()
     statements: tuple[Statement, ...] = ()
+    by_set: Mapping[str, tuple[Event, ...]] = field(init=False, compare=False, repr=False)
     named: frozenset[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "named", frozenset().union(*(one.sets for one in self.events)))
+        by_set: dict[str, tuple[Event, ...]] = {}
+        for event in self.events:
+            for name in event.sets:
+                by_set[name] = (*by_set.get(name, ()), event)
+        object.__setattr__(self, "by_set", by_set)
+        object.__setattr__(self, "named", frozenset(by_set))

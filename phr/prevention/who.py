@@ -39,6 +39,15 @@ def fact(person: Person, name: str, on: date, marks: Marks) -> bool | None:
     return found
 
 
+def stranger(who: Who, person: Person) -> Clause | None:
+    """The clause that no day and no event changes, of one for whom it never is."""
+    if who.sex is not None and person.sex is not None and person.sex != who.sex:
+        return Clause("sex", (who.sex,))
+    if who.cohort and person.born is not None and not who.born_from <= person.born < who.born_before:
+        return Clause("cohort", (who.born_from, who.born_before))
+    return None
+
+
 def outside(
     who: Who, person: Person, on: date, events: tuple[Event, ...], marks: Marks
 ) -> tuple[Clause, date | None] | None:
@@ -46,10 +55,8 @@ def outside(
 
     `events`: those that may be counted, on or before that day or not.
     """
-    if who.sex is not None and person.sex is not None and person.sex != who.sex:
-        return Clause("sex", (who.sex,)), None
-    if who.cohort and person.born is not None and not who.born_from <= person.born < who.born_before:
-        return Clause("cohort", (who.born_from, who.born_before)), None
+    if (never := stranger(who, person)) is not None:
+        return never, None
     if not who.facts and not events:
         return None
     for name in who.none:
