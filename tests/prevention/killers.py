@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from tests.prevention import people, test_doses, test_naive, test_said
+from tests.prevention import people, test_crowd, test_doses, test_naive, test_said
 from tests.prevention.test_naive import TODAY, agree, days
 from tests.prevention.test_rule_examples import EXAMPLES, test_an_example_holds
 
@@ -32,5 +32,7 @@ CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("said", test_said.test_what_is_said_of_one_rule_is_said_of_no_other),
     ("examples", check_examples),
     ("random rules", check_random_rules),
+    ("crowd at random", test_crowd.test_a_crowd_is_answered_as_each_alone_on_rules_at_random),
+    ("out of reach", test_crowd.test_what_an_event_out_of_reach_changes_is_nothing),
     ("next change", test_naive.test_the_next_change_is_the_first_day_that_differs),
 )

@@ -9,6 +9,8 @@ WINDOWS = "phr.prevention.windows"
 SERIES = "phr.prevention.series"
 DATES = "phr.prevention.dates"
 RULE = "phr.prevention.rule"
+REACH = "phr.prevention.reach"
+CROWD = "phr.prevention.crowd"
 
 MUTANTS = (
     *of(
@@ -16,20 +18,34 @@ MUTANTS = (
         (
             "",
             "29 February is 28 February",
-            "day = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)",
-            "day = date(year, month + 1, 28)",
+            "else date(year + month // 12, month % 12 + 1, 1)",
+            "else date(year, month, 28)",
         ),
         (
             "",
             "days are taken away",
-            "return day + timedelta(days) if days else day",
-            "return day - timedelta(days) if days else day",
+            "return day + timedelta(self.days)",
+            "return day - timedelta(self.days)",
         ),
         ("", "a year has eleven months", "years * 12 + months", "years * 11 + months"),
     ),
     *of(
         RULE,
-        ("", "a version is in force the day after", "one.in_force <= on", "one.in_force < on"),
+        ("", "a version is in force the day after", "if newest.in_force <= on", "if newest.in_force < on"),
+        ("", "an earlier version is in force the day after", "if one.in_force <= on", "if one.in_force < on"),
+        (
+            "",
+            "the first course is the last to be begun",
+            "last = [one for one in ends if not any(one.within(other)",
+            "last = [one for one in ends if not any(other.within(one)",
+        ),
+        ("", "a series is never due before its last dose", "dose.min_age, dose.age or NONE])", "dose.min_age])"),
+        (
+            "",
+            "a course that ends later is over",
+            "(end, 1) if end is not None and all(",
+            "(end, 1) if end is not None and any(",
+        ),
     ),
     *of(
         WHO,
@@ -97,8 +113,8 @@ MUTANTS = (
         (
             "",
             "the dose's own delay is forgotten",
-            "late = schedule.late if late is None else late",
-            "late = schedule.late",
+            "late = version.schedule.late if late is None else late",
+            "late = version.schedule.late",
         ),
         ("", "due beyond its end", "ends(min(overdue, end))", "ends(overdue)"),
         ("", "told at once", "soon = None if due is None else schedule.soon.before(due)", "soon = due"),
@@ -135,8 +151,8 @@ MUTANTS = (
         (
             "",
             "any event counts",
-            "not schedule.sets.isdisjoint(event.sets):\n            marks.append(event.on)",
-            "True:\n            marks.append(event.on)",
+            "not schedule.sets.isdisjoint(event.sets):\n            case.marks.append(event.on)",
+            "True:\n            case.marks.append(event.on)",
         ),
         (
             "",
@@ -147,10 +163,15 @@ MUTANTS = (
         (
             "",
             "what was done last season is forgotten",
-            "last = done_here or _counted(before,",
-            "last = done_here or _counted(None,",
+            "last = done_here or _counted(case, before)",
+            "last = done_here or _counted(case, None)",
         ),
-        ("", "windows are not cut to the age", "cut = max(start, whole[0]), min(end, whole[1])", "cut = start, end"),
+        (
+            "",
+            "windows are not cut to the age",
+            "window = start if start > first else first, end if end < last else last",
+            "window = start, end",
+        ),
         ("", "a season never runs over the new year", "date(year + wraps,", "date(year + 1,"),
         (
             "",
@@ -205,25 +226,30 @@ MUTANTS = (
         ),
         ("", "the minimal interval is forgotten", "        days.append(dose.min_after.after(counted[-1].on))\n", ""),
         ("", "a course never stops", "end = min(end, course.before.after(born))", "pass"),
-        ("", "an end is a day later", "if on >= end or due >= end:", "if on > end or due >= end:"),
-        ("", "due beyond the end", "if on >= end or due >= end:", "if on >= end:"),
+        (
+            "",
+            "an end is a day later",
+            "if on >= end:\n        return past(case, end, step)",
+            "if on > end:\n        return past(case, end, step)",
+        ),
+        ("", "due beyond the end", "if due >= end:", "if False:"),
         (
             "",
             "nothing is told of a dose too early",
-            "if found.status in CALLING and mine and",
+            "if mine and found.status in CALLING and",
             "if False and",
         ),
         (
             "",
             "the last course is begun",
-            "return courses[min(coming)[1]] if coming else None",
-            "return courses[max(coming)[1]] if coming else None",
+            "if coming is None or start < coming[0]:",
+            "if coming is None or start > coming[0]:",
         ),
         (
             "",
             "a course begins a day late",
-            "if start <= on < _until(course, born):\n            return course",
-            "if start < on < _until(course, born):\n            return course",
+            "if start <= on:\n            return course",
+            "if start < on:\n            return course",
         ),
     ),
     *of(
@@ -232,7 +258,7 @@ MUTANTS = (
         (
             "",
             "next_change is the first date of all",
-            "        if stand(rule, person, day, marks) != now:\n            return day",
+            "        if stand(now.rule, person, day, marks) != now:\n            return day",
             "        return day",
         ),
         ("", "the first word stands", "last is None or last.on <= one.on", "last is None or last.on > one.on"),
@@ -247,21 +273,74 @@ MUTANTS = (
         (
             "",
             "a word is enough everywhere",
-            "person.events if version.schedule.declared else",
-            "person.events if True else",
+            "events if version.schedule.declared else",
+            "events if True else",
         ),
         (
             "",
             "what is not known is guessed",
-            "        if missing:\n            place",
-            "        if False:\n            place",
+            "if found.status in CALLING and (missing :=",
+            "if False and (missing :=",
         ),
         ("", "later is never", 'if said is not None and said.said == "later" and', "if False and"),
         (
             "",
             "an unknown birth is today's",
-            "    if person.born is None:\n        place =",
-            "    if False:\n        place =",
+            "    if person.born is None:\n        found =",
+            "    if False:\n        found =",
+        ),
+        (
+            "",
+            "who did something of it is far too",
+            "if not version.named.isdisjoint(person.named):\n        return None",
+            "",
+        ),
+        ("", "who said something is far too", "if not person.statements and (far", "if (far"),
+        ("", "what is known to be so is not looked at", "if whose.facts and (", "if False and ("),
+        ("", "too old a day late", "on >= (end := version.over[0]", "on > (end := version.over[0]"),
+        ("", "too young the day it is soon", "on < (soon := version", "on <= (soon := version"),
+        ("", "what was done passes at its date", "now.status is not Status.DONE and", ""),
+        ("", "one set of several is read", "if len(named) == 1:", "if named:"),
+    ),
+    *of(
+        REACH,
+        ("", "rules to come are the present one's", " or version is not alike.rule.versions[0]:", ":"),
+        ("", "exclusions reach nothing", "if version.who.unless:\n        return ANY", ""),
+        ("", "what was done too early reaches nothing", "return _early(version, whole), whole[1]", "return whole"),
+        ("", "what holds is counted from today", "counts = whole[0] if on < whole[1] else on", "counts = on"),
+        ("", "the shortest hold reaches furthest", "min(one.lasts.before(counts)", "max(one.lasts.before(counts)"),
+        (
+            "",
+            "a dose too early is not told of in a crowd",
+            "if alike.next_change is not None or schedule.begun is None:",
+            "if schedule.begun is None:",
+        ),
+        ("", "the last course alone is begun", "first = min(one.start", "first = max(one.start"),
+        ("", "only the window to come is reached", "first = here or before or after", "first = here or after"),
+        ("", "what was done ever is not", "return EVER if early is None", "return window[0] if early is None"),
+    ),
+    *of(
+        CROWD,
+        ("", "answers reach nothing", "for name in person.answers:", "for name in ():"),
+        ("", "pregnancies reach nothing", "if person.pregnancies:", "if False:"),
+        ("", "words reach nothing", "for one in person.statements if", "for one in () if"),
+        (
+            "",
+            "men are women",
+            "self._alike.get((born, sex))",
+            "self._alike.get((born, 'male')) or self._alike.get((born, sex))",
+        ),
+        (
+            "",
+            "an event on the first day is out of reach",
+            "if first <= event.on < before:",
+            "if first < event.on < before:",
+        ),
+        (
+            "",
+            "an event on the last day is out of reach",
+            "if first <= event.on < before:",
+            "if first <= event.on < before - date.resolution:",
         ),
     ),
 )
