@@ -28,7 +28,9 @@ from phr.access.provision import Right
 from phr.access.reader import Citizen, Delegate, Person
 from phr.access.scope import CREATE, DELETE, UPDATE
 from phr.access.visit import Deed, Visit
+from phr.agenda import reminder
 from phr.core.errors import DomainError, Reason, absent, forbidden
+from phr.operated import is_operated
 from phr.rights import Held
 
 GRANT = "https://carnet.example/StructureDefinition/grant"
@@ -187,11 +189,18 @@ def _written(deed: Deed, client: str, kept: set[str], *, content: bool) -> State
 
 
 async def _bury(deed: Deed, row: Any) -> bool:
-    """Delete one resource; not a right, which is ended, nor the content of a document that stays."""
+    """Delete one resource; not a right, which is ended, nor the content of a document that stays, nor a letter sent,
+    which is its recipient's too. A reminder is the person's alone: who tells reminders forgets its row."""
     found = Stored.from_row(row)
-    kind = KINDS[found.kind]
-    if kind is rights.CONSENT and rights.is_right(found.json(deed.view.keyring)):
+    kind, body = KINDS[found.kind], found.json(deed.view.keyring)
+    if kind is rights.CONSENT and rights.is_right(body):
         return False
+    if is_operated(body):
+        if reminder.read(body) is None:
+            return False
+        await store.bury(deed.session, found.bucket, found.id, found.version, deed.visit.now)
+        deed.touched.append(f"{kind.name}/{found.id}")
+        return True
     if kind.name == "Binary" and await store.governor_of(deed.session, found.bucket, found.id):
         return False
     await writing.bury(deed, kind, found, mine=True)

@@ -14,6 +14,7 @@ from fhir.record import RecordKeys, bucket_of, new_id
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
+from phr import provenance
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.visit import Deed
 from phr.core.errors import DomainError, Reason, absent
@@ -62,6 +63,7 @@ def labelled(deed: Deed, body: Json, like: Mapping[str, Any] | None = None) -> J
 async def create(deed: Deed, kind: Kind, body: Json, *, own: bool = False) -> Draft:
     """Store a resource: nobody's, as the Task that follows a prescription, or the reader's `own`. Raises CONTENT."""
     keys = keys_of(deed)
+    body = provenance.stamped(deed.visit.reader, body, None) if own else body
     made = _draft(deed, kind, new_id(bucket_of(keys.record) or 0), 1, body, deed.visit.author(keys) if own else None)
     await store.insert_all(deed.session, [made], {keys.record: keys})
     deed.touched.append(made.reference)

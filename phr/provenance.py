@@ -1,6 +1,7 @@
 """Which application wrote a resource: a tag in its `meta`, set by the server alone, by which it is searched and erased.
 
-The rule: the tag names the application whose words the version holds; to mask what another wrote changes no word of it.
+The rule: the tag names the application whose words the version holds; to mask what another wrote, or to end it, changes
+no word of it.
 """
 
 from collections.abc import Mapping

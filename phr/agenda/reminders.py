@@ -11,7 +11,7 @@ from fhir.criteria import TokenAny
 from fhir.predicate import And, KindIn
 from fhir.search import all_of
 from fhir.stored import Stored
-from phr import operated
+from phr import operated, provenance
 from phr.access.journal import Tag
 from phr.access.scope import CREATE, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit, asked_of
@@ -65,7 +65,7 @@ async def change(visit: Visit, id: str, wish: Reminder) -> Written:
             about = await _about(deed, wish)
             when = _next(wish, about, visit.now)
             body = operated.labelled(deed, task_of(wish, name, visit.now, task), about)
-            made = await operated.replace(deed, stored, body)
+            made = await operated.replace(deed, stored, provenance.stamped(visit.reader, body, task))
             await due.put(deed.session, name, id, _target(wish), when)
             return written(made, created=False)
     raise refusal

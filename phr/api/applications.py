@@ -24,7 +24,10 @@ def open_doors(doors: Doors) -> None:
 
     @doors.opens("POST", "/Patient/{id:id}/$withdraw-application", described.taking([], described.RESOURCE))
     async def withdraw(asked: Asked, id: str) -> Response:
-        """Take back an application's access (`client`), and delete what it wrote if asked (`erase`)."""
+        """Take back an application's access (`client`), and delete what it wrote if asked (`erase`).
+
+        Rights stay, and are ended; letters that were sent stay: they are their recipients' too.
+        """
         told = await given(asked, {"client", "erase"})
         client, erase = told.required("client", str), told.one("erase", bool) is True
         done = await applications.withdraw(asked.visit, id, client, erase=erase)

@@ -14,9 +14,12 @@ from auth.purposes import Direction, Purpose
 from phr import applications, codes
 from phr.access.consent import CLIENT, Terms, consent_of
 from phr.access.provision import Right
+from tests.agenda.diary import ahead, parts, remind, rows, tell, wish
 from tests.auth.city import hidden
 from tests.deposit import Clinic, clinic, coded, document, inline
 from tests.house import ALL, FHIR_JSON, Caller, House, observation
+from tests.messages.post import PHARMACIST, PHARMACY, file, pharmacy, start, texts
+from tests.phr.care import software
 from tests.phr.portal import (
     DOCUMENTS,
     MEASURES,
@@ -319,6 +322,42 @@ async def test_all_that_an_application_wrote_is_deleted_as_a_whole(
     history = (await ada.caller().get(f"Observation/{written[0]}/_history")).json()
     assert [entry["request"]["method"] for entry in history["entry"]] == ["DELETE", "POST"]
     assert await withdrawn(ada.caller(), ada.record, "regretted", erase=True) == {"ended": 0, "erased": 0}
+
+
+async def test_reminders_go_and_letters_stay(house: House, ada: Portal) -> None:
+    """A reminder is the person's alone; what was sent to somebody is theirs too, and keeps nothing else from going."""
+    await pharmacy(house)
+    mine, by = ada.caller("regretted"), ada.caller("kept")
+    weight = await wrote(mine, ada.record)
+    reminders = [await remind(mine, ada.record, at=ahead(house, day).isoformat()) for day in (2, 3)]
+    theirs = (await remind(by, ada.record, at=ahead(house, 2).isoformat()))["id"]
+    assert [tag["code"] for tag in reminders[0]["meta"]["tag"] if tag["system"] == CLIENT] == ["regretted"]
+    # Who changes its words is who wrote it; who puts it off, or ends it, changes none.
+    taken = reminders.pop()["id"]
+    changed = wish(title="Autre chose", at=ahead(house, 4).isoformat())
+    assert (await by.post(f"Task/{taken}/$change-reminder", changed)).status_code == 200
+    assert (await by.post(f"Task/{reminders[0]['id']}/$end-reminder", wish())).status_code == 200
+    said = (await by.get(f"Task/{taken}/$provenance")).json()
+    assert said["agent"][0]["who"]["identifier"]["value"] == "kept"
+    thread = await start(mine, ada.record, PHARMACY, text="Avez-vous ce vaccin ?", attachment=[file()])
+    assert await withdrawn(by, ada.record, "regretted", erase=True) == {"ended": 0, "erased": 2}
+    for path in (f"Observation/{weight}", f"Task/{reminders[0]['id']}"):
+        assert (await by.get(path)).status_code == 410, path
+    for path in (f"Task/{theirs}", f"Task/{taken}"):
+        assert (await by.get(path)).status_code == 200, path
+    assert await texts(by, thread) == await texts(software(house, PHARMACIST), thread) == ["Avez-vous ce vaccin ?"]
+    assert {one["task"]["id"] for one in await parts(by, ada.record)} == {theirs, taken}
+    await tell(house, ahead(house, 10))  # and nobody is told of what is gone
+    assert set(rows(house)) & {reminders[0]["id"]} == set()
+
+
+async def test_what_the_operations_write_says_which_application_asked(house: House, ada: Portal) -> None:
+    told = ada.caller("writer")
+    answer = await told.post(f"Patient/{ada.record}/$preferences", body(BTG=False))
+    assert answer.status_code == 200, answer.text
+    [said] = (await told.get(f"Consent?patient={ada.record}&status=active&category=preference")).json()["entry"]
+    shown = (await told.get(f"Consent/{said['resource']['id']}/$provenance")).json()
+    assert shown["agent"][0]["who"]["identifier"] == {"system": CLIENT, "value": "writer"}
 
 
 async def test_a_right_an_application_wrote_is_not_erased(house: House, ada: Portal) -> None:
