@@ -189,12 +189,17 @@ def revoke_for(session: Session, keys: SystemKeys, account: UUID, record: str, n
 
 
 async def withdraw(
-    session: database.Session, keys: SystemKeys, account: UUID, record: str, now: datetime, client: str | None = None
+    session: database.Session,
+    keys: SystemKeys,
+    account: UUID,
+    record: str | None,
+    now: datetime,
+    client: str | None = None,
 ) -> None:
-    """`revoke_for`, in a transaction of the API's; `client`: of this software alone."""
+    """`revoke_for`, in a transaction of the API's; `record` None: on any; `client`: of this software alone."""
     for row in await session.fetch(_ALIVE, {"account": account, "now": now, "recent": now - LONGEST}):
         chosen = client in (None, row["client"])
-        if chosen and _detail(keys, row["id"], row["sealed"])["record"] == record:
+        if chosen and record in (None, _detail(keys, row["id"], row["sealed"])["record"]):
             await session.fetch(_REVOKE, {"id": row["id"], "now": now})
             await session.fetch(_REMEMBER, {"jti": row["id"], "until": now + LONGEST})
 

@@ -21,15 +21,22 @@ _SUSPEND = compile_query(
     update(_account)
     .where(_account.c.id.in_(select(_lookup.c.account).where(_own)))
     .values(disabled=bindparam("disabled", type_=Boolean()))
+    .returning(_account.c.id)
 )
 _PART = compile_query(delete(_lookup).where(_own).returning(_lookup.c.account))
 _SEALED = compile_query(select(_account.c.sealed).where(_mine).with_for_update())
 _SEAL = compile_query(update(_account).where(_mine).values(sealed=bindparam("sealed", type_=LargeBinary())))
 
 
-async def suspend(session: Session, keys: SystemKeys, record: str, *, disabled: bool) -> None:
-    """Refuse every later sign-in of the account of a record, as at its person's death; or accept them again."""
-    await session.fetch(_SUSPEND, {"own": accounts._of(keys, record), "disabled": disabled})
+async def suspend(session: Session, keys: SystemKeys, record: str, now: datetime, *, disabled: bool) -> None:
+    """Refuse every later sign-in of the account of a record, as at its person's death; or accept them again.
+
+    Suspended, all that it granted is taken back, for others' records too, and stays so: whoever has the person's
+    telephone has their applications.
+    """
+    for row in await session.fetch(_SUSPEND, {"own": accounts._of(keys, record), "disabled": disabled}):
+        if disabled:
+            await grants.withdraw(session, keys, row["id"], None, now)
 
 
 async def part(session: Session, keys: SystemKeys, record: str, now: datetime) -> UUID | None:

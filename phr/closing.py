@@ -128,7 +128,7 @@ async def shut(visit: Visit, name: str, why: Closing, asked: str, reason: str = 
             values = {**_place(name), "now": visit.now, "closing": why.value, "until": _until_when(visit, why)}
             life = read(await deed.session.one(_CLOSE, values))
             if why is Closing.DEATH:
-                await owner.suspend(deed.session, visit.installation.system_keys, name, disabled=True)
+                await owner.suspend(deed.session, visit.installation.system_keys, name, visit.now, disabled=True)
             await _tell(deed, name, "record_erasure" if why is Closing.ERASURE else "record_closed", life.until)
     return _done(visit, name, deed, life)
 
@@ -142,7 +142,7 @@ async def restore(visit: Visit, name: str, asked: str, reason: str = "") -> Life
         deed.refused = "not-closed" if life.closed is None else "deceased" if life.dead and by_account else ""
         if not deed.refused:
             if life.dead:
-                await owner.suspend(deed.session, visit.installation.system_keys, name, disabled=False)
+                await owner.suspend(deed.session, visit.installation.system_keys, name, visit.now, disabled=False)
             life = read(await deed.session.one(_REOPEN, _place(name)))
             await _tell(deed, name, "record_reopened", visit.now)
     return _done(visit, name, deed, life)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,10 @@ import httpx
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from auth import accounts
+from auth import accounts, grants
+from auth.clients import Kind
 from auth.mail import KIND as MAIL
+from auth.sessions import Proof
 from fhir.tables import record
 from phr.access.reader import Operator
 from phr.access.visit import Visit
@@ -85,3 +88,13 @@ def row_of(house: House, name: str) -> Row[Any]:
 def operator(house: House, now: datetime | None = None) -> Visit:
     """The command line's own visit."""
     return Visit(house.parts.installation, Operator("operator"), (), (), now or datetime.now(UTC))
+
+
+def granted_by(house: House, account: UUID, name: str) -> UUID:
+    """What an account granted an application on a record: its grant."""
+    server, now = house.parts.server, datetime.now(UTC)
+    nobody = {"id": None, "professional": None, "assistant": None}
+    who: Any = SimpleNamespace(subject=account, proof=Proof(("pwd", "otp"), "mfa", now), **nobody)
+    app: Any = SimpleNamespace(id="app", kind=Kind.CITIZEN_APP, native=True)
+    with Session(server.engine) as session, session.begin():
+        return grants.record(session, server.keys, app, who, ("patient/*.rs",), name, None, True, now)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +19,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from auth import accounts, grants
-from auth.clients import Kind
-from auth.sessions import Proof
 from auth.tables import account
 from fhir import store, tables
 from fhir.record import RecordKeys, new_bucket, new_id
@@ -45,7 +42,7 @@ from tests.access.worlds import DOCTOR
 from tests.conftest import _named, _statement, database_name
 from tests.deposit import PDF, bytes_of, clinic, deposited, document
 from tests.house import INS_SYSTEM, House, observation
-from tests.phr.living_and_dying import Person, ask, operator, row_of, told
+from tests.phr.living_and_dying import Person, ask, granted_by, operator, row_of, told
 
 ROOT = Path(__file__).parents[2]
 BIN = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
@@ -158,12 +155,8 @@ async def test_a_reopening_and_a_destruction_at_once(house: House) -> None:
 
 async def test_the_account_lives_on_without_its_record(house: House) -> None:
     person = await Person.of(house)
-    name, server, now = person.record, house.parts.server, datetime.now(UTC)
-    with Session(server.engine) as session, session.begin():
-        nobody = {"id": None, "professional": None, "assistant": None}
-        who: Any = SimpleNamespace(subject=person.account, proof=Proof(("pwd", "otp"), "mfa", now), **nobody)
-        app: Any = SimpleNamespace(id="app", kind=Kind.CITIZEN_APP, native=True)
-        granted = grants.record(session, server.keys, app, who, ("patient/*.rs",), name, None, True, now)
+    name, server = person.record, house.parts.server
+    granted = granted_by(house, person.account, name)
     told(await ask(person.app, name, "erase"))
     assert await destroyed(house) == [name]
     assert person.account_now().record is None

@@ -32,7 +32,7 @@ from tests.access.city import delegate, professional
 from tests.access.test_chain import entries, findings, keys_of
 from tests.access.worlds import DOCTOR
 from tests.house import INS_SYSTEM, House, account_of, observation
-from tests.phr.living_and_dying import Person, ask, operator, proven, row_of, told
+from tests.phr.living_and_dying import Person, ask, granted_by, operator, proven, row_of, told
 
 Json = dict[str, Any]
 
@@ -396,6 +396,20 @@ async def test_death_ends_everything_and_the_account_cannot_undo_it(house: House
     last = [row for row in entries(house, name) if row.tag == "close"][-1]
     note = read_note(keys_of(house, name), name, last.id, last.sealed)
     assert (note.reader, note.motive) == ("Operator", "It was a mistake")
+
+
+async def test_death_takes_back_all_that_the_account_granted_and_a_mistake_gives_none_of_it_back(house: House) -> None:
+    """Also what it granted in another's record, such as a child's: a telephone may be in anybody's hands."""
+    person, child, other = await Person.of(house), await house.open_record(), await Person.of(house)
+    granted = [granted_by(house, person.account, name) for name in (person.record, child)]
+    theirs = granted_by(house, other.account, child)
+    await closing.shut(operator(house), person.record, Closing.DEATH, "records close")
+    for _ in range(2):
+        with Session(house.parts.engine) as session:
+            assert all(grants.is_revoked(session, [one]) for one in granted)
+            assert not grants.is_revoked(session, [theirs])
+        if row_of(house, person.record).closed is not None:
+            await closing.restore(operator(house), person.record, "records reopen")
 
 
 async def test_a_visit_still_refuses_what_closing_alone_may_enter(house: House) -> None:
