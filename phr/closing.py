@@ -32,6 +32,7 @@ from phr.core.errors import DomainError, Issue, Reason, absent, forbidden
 from phr.core.vault import Wrapped
 from phr.inbox import inbox
 from phr.lifecycle import Closing, Life, read
+from phr.prescription import ledger
 from phr.reading import require
 from phr.representation import PARENT, PARIS, delegation_invitation, representation
 from phr.sharing import access_code
@@ -144,6 +145,7 @@ async def restore(visit: Visit, name: str, asked: str, reason: str = "") -> Life
             if life.dead:
                 await owner.suspend(deed.session, visit.installation.system_keys, name, visit.now, disabled=False)
             life = read(await deed.session.one(_REOPEN, _place(name)))
+            await ledger.look_again(deed.session, name, visit.now)
             await _tell(deed, name, "record_reopened", visit.now)
     return _done(visit, name, deed, life)
 

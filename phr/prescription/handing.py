@@ -57,9 +57,9 @@ async def send(visit: Visit, id: str, pharmacy: str, base: str, *, shares: bool)
     """
     async with _handing(visit, id, Move.SEND) as held:
         to, state = await chosen(held.deed, pharmacy, base), held.legal(Move.SEND)
-        await ledger.turn(held.deed.session, held.known, held.known.until)
+        await ledger.turn(held.deed.session, held.known, held.until)
         await showing.hide(held.deed, held.number, "sent-elsewhere", but=to)
-        await showing.show(held.deed, to, DISPENSE, held.number, held.known.until)
+        await showing.show(held.deed, to, DISPENSE, held.number, held.until)
         return await held.become(state, task.held_by(held.task, to, pharmacy, shares=shares))
 
 
@@ -67,7 +67,7 @@ async def take_back(visit: Visit, id: str) -> Json:
     """Take it back from the pharmacy it was sent to, which did not accept it. Raises CONFLICT (409) once it did."""
     async with _handing(visit, id, Move.TAKE_BACK) as held:
         state = held.legal(Move.TAKE_BACK)
-        await ledger.turn(held.deed.session, held.known, held.known.until)
+        await ledger.turn(held.deed.session, held.known, held.until)
         await showing.hide(held.deed, held.number, "taken-back")
         return await held.become(state, task.held_by(held.task, None))
 

@@ -7,6 +7,7 @@ other and finds what the first one did.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from fhir.parameters import KINDS
@@ -40,9 +41,14 @@ class Held:
     @property
     def state(self) -> State:
         """Where it is: expired from the instant its time is over, whether or not its Task says so yet."""
-        found, until = task.state(self.task), self.known.until
-        late = until is not None and until <= self.deed.visit.now and found not in OVER
+        found = task.state(self.task)
+        late = self.until <= self.deed.visit.now and found not in OVER
         return State.EXPIRED if late else found
+
+    @property
+    def until(self) -> datetime:
+        """When it expires by itself: its Task says so, and `ledger` when that is to be written down."""
+        return task.until(self.task)
 
     @property
     def number(self) -> str:

@@ -8,7 +8,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Integer, SmallInteger, Table, Uuid, and_, bindparam, select, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Uuid,
+    and_,
+    bindparam,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from fhir.record import bucket_of
@@ -32,7 +45,8 @@ prescription = Table(
     Column("until", DateTime(timezone=True)),
 )
 """Keyed by the number, which distributes it; of a record destroyed, the number alone remains. `generation`: of the
-code; `turn`: of who may hold it; `until`: when it expires by itself, none once it is over."""
+code; `turn`: of who may hold it; `until`: when it is to be written down that it expired, which its Task says; none once
+it is over, or while its record is closed."""
 Index("prescription_record_idx", prescription.c.bucket, prescription.c.record)
 Index("prescription_task_idx", prescription.c.bucket, prescription.c.task)
 Index("prescription_until_idx", prescription.c.until)
@@ -60,7 +74,16 @@ _TURNED = compile_query(
     .returning(prescription.c.turn)
 )
 _LAST = compile_query(update(prescription).where(_is).values(until=bindparam("until", type_=_INSTANT)))
-_FORGET = compile_query(update(prescription).where(_task).values(until=None))
+_FORGET = compile_query(update(prescription).where(_task).values(until=null()))
+_LOOK_AGAIN = compile_query(
+    update(prescription)
+    .where(
+        prescription.c.bucket == bindparam("of_bucket", type_=SmallInteger()),
+        prescription.c.record == bindparam("of_record", type_=ID),
+        prescription.c.until.is_(None),
+    )
+    .values(until=bindparam("now", type_=_INSTANT))
+)
 _DUE = compile_query(
     select(prescription.c.record, prescription.c.task)
     .where(prescription.c.until <= bindparam("now", type_=_INSTANT))
@@ -79,7 +102,6 @@ class Known:
     generation: int
     turn: int
     wrong: int
-    until: datetime | None
 
 
 async def keep(session: Session, number: UUID, record: str, task: str, until: datetime) -> bool:
@@ -116,14 +138,19 @@ async def turn(session: Session, known: Known, until: datetime | None) -> int:
     return int(row["turn"]) if row is not None else known.turn
 
 
-async def last(session: Session, known: Known, until: datetime) -> None:
-    """Say when it expires by itself from now on."""
+async def last(session: Session, known: Known, until: datetime | None) -> None:
+    """Say when it expires by itself from now on; None: it is over."""
     await session.fetch(_LAST, {"of_number": known.number, "until": until})
 
 
 async def forget(session: Session, task: str) -> None:
-    """Let a prescription that is in no open record expire no more."""
+    """A prescription whose record is closed: nothing is written there."""
     await session.fetch(_FORGET, {"of_bucket": bucket_of(task), "of_task": task})
+
+
+async def look_again(session: Session, record: str, now: datetime) -> None:
+    """A record is open again: what expired meanwhile is to be written down."""
+    await session.fetch(_LOOK_AGAIN, {"of_bucket": bucket_of(record), "of_record": record, "now": now})
 
 
 async def due(session: Session, now: datetime, most: int) -> list[tuple[str, str]]:
@@ -134,5 +161,5 @@ async def due(session: Session, now: datetime, most: int) -> list[tuple[str, str
 def _known(row: Any) -> Known | None:
     if row is None or row["record"] is None:
         return None
-    names = ("number", "record", "task", "generation", "turn", "wrong", "until")
+    names = ("number", "record", "task", "generation", "turn", "wrong")
     return Known(*(row[name] for name in names))

@@ -47,9 +47,9 @@ async def accept(visit: Visit, id: str, typed: str | None, key: str | None) -> J
             return {"task": held.task, "secret": number.acceptance(keys, id, held.known.turn)}
         state = held.legal(Move.ACCEPT)
         shares = task.shares(held.task) and task.pharmacy(held.task) == pharmacy
-        turn = await ledger.turn(held.deed.session, held.known, held.known.until)
+        turn = await ledger.turn(held.deed.session, held.known, held.until)
         body = task.held_by(held.task, pharmacy, shares=shares)
-        await showing.show(held.deed, pharmacy, DISPENSE, held.number, held.known.until)
+        await showing.show(held.deed, pharmacy, DISPENSE, held.number, held.until)
         await showing.hide(held.deed, held.number, "accepted-elsewhere", but=pharmacy)
         if shares:
             await _lend(held.deed, pharmacy)
@@ -136,7 +136,7 @@ async def _let_go(visit: Visit, id: str, move: Move, secret: str | None, reason:
             return known
         check_mine(held, move, secret)
         state = held.legal(move)
-        await ledger.turn(held.deed.session, held.known, held.known.until)
+        await ledger.turn(held.deed.session, held.known, held.until)
         answer = {"task": await held.become(state, task.held_by(held.task, None), reason)}
         await showing.hide(held.deed, held.number, move.value)
         await notices.tell(held.deed, "prescription", about=held.reference)

@@ -7,11 +7,15 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from phr import closing
+from phr.core.errors import DomainError, Issue, Reason
 from phr.inbox import inbox
+from phr.lifecycle import Closing
 from phr.prescription import number
 from phr.prescription.life import Move, State, after
 from tests.house import House
 from tests.phr.care import DOCTOR, NURSE, body, software, who
+from tests.phr.living_and_dying import operator
 from tests.prescription.rx import COLLEAGUE, PARK, Counter, every, handed, line, pdf, said, state
 
 USED = {"key": "b5b1c1de-6b4c-4c7e-9a35-1f2e4f0b1a11"}
@@ -233,6 +237,54 @@ async def test_a_prescription_expires_by_itself(counter: Counter) -> None:
     assert await expire(counter.house.parts.installation, counter.now) == 0
     shown = await counter.person.get(f"Task/{task}")
     assert state(shown.json()) == "expired"
+
+
+async def test_one_that_expires_while_its_record_is_closed_has_expired_when_it_opens(counter: Counter) -> None:
+    from phr.prescription.expiring import expire
+
+    here, (task, _), (lasting, code) = counter.house.parts.installation, *[await counter.prescribed() for _ in "ab"]
+    counter.wait(days=1)
+    await closing.shut(operator(counter.house, counter.now), counter.record, Closing.REQUEST, "close")
+    assert (await counter.park.post("Task/$open-prescription", body(code=code))).status_code == 403
+    counter.wait(days=91)
+    assert [await expire(here, counter.now) for _ in range(2)] == [2, 0], "and it is not looked at again and again"
+    await closing.restore(operator(counter.house, counter.now), counter.record, "reopen")
+    assert (await counter.person.get(f"Task/{task}/$code")).status_code in (404, 410)
+    assert (await counter.park.post("Task/$open-prescription", body(code=code))).status_code == 410
+    assert [await expire(here, counter.now) for _ in range(2)] == [2, 0]
+    for one in (task, lasting):
+        assert state((await counter.person.get(f"Task/{one}")).json()) == "expired"
+
+
+async def test_one_that_is_open_again_in_time_goes_on(counter: Counter) -> None:
+    from phr.prescription.expiring import expire
+
+    here, (task, code) = counter.house.parts.installation, await counter.prescribed()
+    over, _ = await counter.prescribed()
+    assert (await counter.move(counter.doctor, over, "cancel", reason="treatment-stopped")).status_code == 200
+    await closing.shut(operator(counter.house, counter.now), counter.record, Closing.REQUEST, "close")
+    await closing.restore(operator(counter.house, counter.now), counter.record, "reopen")
+    assert [await expire(here, counter.now) for _ in range(2)] == [1, 0], "what is over is not looked at twice"
+    assert (await counter.park.post("Task/$open-prescription", body(code=code))).status_code == 200
+    counter.wait(days=92)
+    assert await expire(here, counter.now) == 1
+    assert state((await counter.person.get(f"Task/{task}")).json()) == "expired"
+
+
+async def test_what_cannot_be_written_now_is_written_later(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    from phr.prescription import expiring
+
+    task, _ = await counter.prescribed()
+    counter.wait(days=92)
+
+    async def fails(*_: object, **__: object) -> None:
+        raise DomainError(Reason.UNAVAILABLE, Issue("transient", "The journal cannot be written; try again."))
+
+    monkeypatch.setattr(expiring, "find", fails)
+    assert await expiring.expire(counter.house.parts.installation, counter.now) == 0
+    monkeypatch.undo()
+    assert await expiring.expire(counter.house.parts.installation, counter.now) == 1
+    assert state((await counter.person.get(f"Task/{task}")).json()) == "expired"
 
 
 async def test_nothing_of_a_prescription_is_written_by_plain_rest(counter: Counter) -> None:
