@@ -23,7 +23,7 @@ from phr.access.installation import Installation
 from phr.agenda.telling import tell_due
 from phr.core import outbox
 from phr.deliveries import deliverers
-from phr.messages import retention
+from phr.messages import pace, retention
 from phr.notifications import device
 from phr.prescription import expiring
 from phr.subscriptions import rows
@@ -51,6 +51,7 @@ def chores(server: AuthServer, installation: Installation, professionals: Provid
             idempotence.forget(session, datetime.now(UTC))
             rows.forget(session, datetime.now(UTC))
             device.forget(session, datetime.now(UTC))
+            pace.forget(session, datetime.now(UTC))
         return False
 
     def send(kind: str) -> bool:

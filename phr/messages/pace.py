@@ -3,10 +3,11 @@
 The rule: what is counted is a keyed hash and an instant, kept for an hour; nothing says what was written, nor to whom.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Column, DateTime, Table, Uuid, bindparam, delete, func, insert, select
+from sqlalchemy import orm as sync
 
 from phr.access.visit import Deed
 from phr.core.database import compile_query, metadata
@@ -33,6 +34,11 @@ _COUNT = compile_query(select(func.count().label("sent")).where(message_pace.c.k
 _PUT = compile_query(
     insert(message_pace).values({one.name: bindparam(one.name, type_=one.type) for one in message_pace.c})
 )
+
+
+def forget(session: sync.Session, now: datetime) -> None:
+    """Delete what is older than an hour, of those too who write no more. Safe at any time, in any process."""
+    session.execute(delete(message_pace).where(message_pace.c.at <= now - SPAN))
 
 
 async def keep(deed: Deed, author: str, thread: str) -> None:

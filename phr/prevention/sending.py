@@ -29,6 +29,7 @@ from phr.access.visit import Deed, Visit
 from phr.core.database import Session, compile_query
 from phr.core.errors import DomainError, Reason
 from phr.events import Topic, emit
+from phr.lifecycle import life_of
 from phr.preferences import prefers
 from phr.prevention import message, watch
 from phr.prevention.campaign import Programme
@@ -78,7 +79,10 @@ async def look(
     async with here.database.session() as session:
         to = await _recipients(session, here, name, now)
         if not to:
-            if not rehearsing:
+            life = await life_of(session, name)
+            if not rehearsing and (life is None or life.closed is not None):
+                await watch.drop(session, name)
+            elif not rehearsing:
                 await watch.claim(session, name, now)
                 await watch.settle(session, name, day(at) + NOBODY_YET)
             return Looked()

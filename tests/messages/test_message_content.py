@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from phr.messages import pace, text
 from phr.messages.attachments import MOST
@@ -114,6 +116,12 @@ async def test_an_author_is_slowed_down_and_so_is_a_thread(house: House, monkeyp
     hour = house.now() + timedelta(hours=1, seconds=1)
     house.parts.server.clock = lambda: hour
     await reply(house.citizen(record), record, thread, "Plus tard.")
+    # What was counted is forgotten by itself, also of who writes no more.
+    rows = select(func.count()).select_from(pace.message_pace)
+    for later, left in ((timedelta(), 2), (pace.SPAN, 0)):
+        with Session(house.parts.engine) as session, session.begin():
+            pace.forget(session, hour + later)
+            assert session.execute(rows).scalar_one() == left
 
 
 async def test_a_long_thread_and_many_threads_are_read_page_by_page(house: House) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy import column, insert, select, table, update
 from sqlalchemy.orm import Session
 
 from fhir.tables import record
+from phr import closing, destruction
 from phr.access.consent import Terms
 from phr.access.journal import Tag, journal
 from phr.access.provision import Right
 from phr.core.vault import seal
+from phr.lifecycle import Closing
 from phr.prevention import campaign_files, pyramid, queue, rehearsal, sending, watch
 from phr.prevention.advice import Advice, Clause, Status
 from phr.prevention.campaign import PARIS, Campaign, Programme
@@ -30,6 +32,7 @@ from tests.deposit import label
 from tests.house import Caller, House
 from tests.kin import Person, person
 from tests.phr.care import mails, notes
+from tests.phr.living_and_dying import operator
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -462,6 +465,28 @@ async def test_one_that_fails_waits_and_the_others_have_their_turn(
     assert next_change(house, bad.record) is not None
     await sending.look(house.parts.installation, BOTH, bad.record, datetime.now(UTC), NOW)
     assert len(mails(house)) == 3
+
+
+async def test_a_record_that_is_closed_or_gone_is_watched_no_more(house: House) -> None:
+    """Also where nobody would be told: a job that waited is no reason to write of a record again."""
+    name = await house.open_record()
+    assert await looked(house, name, BOTH) == sending.Looked()
+    assert watched(house, name)
+    await closing.shut(operator(house), name, Closing.ERASURE, "close")
+    await looked(house, name, BOTH, rehearsing=True)
+    assert watched(house, name)
+    await looked(house, name, BOTH)
+    assert not watched(house, name)
+    later = datetime.now(UTC) + timedelta(days=40)
+    assert [one async for one in destruction.destroy_due(house.parts.installation, later)] == [name]
+    await looked(house, name, BOTH)
+    assert not watched(house, name)
+
+
+def watched(house: House, name: str) -> bool:
+    with Session(house.parts.engine) as session:
+        mine = select(watch.prevention_watch.c.record).where(watch.prevention_watch.c.record == name)
+        return session.execute(mine).one_or_none() is not None
 
 
 async def test_a_dry_run_counts_and_writes_nothing(house: House) -> None:
