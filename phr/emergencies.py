@@ -1,7 +1,7 @@
 """Emergency access: who may break the glass, on what it rests, and who is told afterwards (L1111-17, R1111-48).
 
-The rule: it needs a reason in words, lasts a few days, passes a block but not the person's opposition, and is always
-told to the person and to their treating physician.
+The rule: it is opened in person, needs a reason in words, lasts a few days, passes a block but not the person's
+opposition, and is always told to the person and to their treating physician.
 """
 
 from auth.professionals import Professional as Identity
@@ -9,6 +9,7 @@ from phr import inbox, notices, rights
 from phr.access.consent import terms_of
 from phr.access.journal import Tag
 from phr.access.provision import Right, in_force, preference
+from phr.access.reader import Professional
 from phr.access.scope import CREATE
 from phr.access.visit import Deed, Visit
 from phr.core.errors import absent, forbidden, invalid
@@ -35,6 +36,8 @@ async def open_access(visit: Visit, record: str | None, purpose: str, motive: st
     who = accessor(visit)
     if not _entitled(who, purpose):
         raise forbidden("This profession does not open accesses of this kind.")
+    if not isinstance(visit.reader, Professional) or visit.reader.assistant is not None:
+        raise forbidden("An emergency is opened by who faces it, not by who acts for them.")
     said = (motive or "").strip()
     if not SHORTEST <= len(said) <= LONGEST:
         where = "Parameters.parameter.where(name = 'motive')"

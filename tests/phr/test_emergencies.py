@@ -93,6 +93,18 @@ async def test_who_does_not(house: House, identity: Identity, said: dict[str, st
     assert (await caller.post("Patient/x/$open-access", body(**said))).status_code == 403
 
 
+@pytest.mark.parametrize(("identity", "said"), [(DOCTOR, GLASS), (REGULATOR, CALL)])
+async def test_nobody_breaks_the_glass_in_another_s_name(
+    house: House, identity: Identity, said: dict[str, str]
+) -> None:
+    record = await house.open_record()
+    secretary = software(house, identity, assistant=who(9, ""))
+    answer = await secretary.post(f"Patient/{record}/$open-access", body(**said))
+    assert (answer.status_code, "who faces it" in answer.text) == (403, True)
+    assert await consents(house.citizen(record), record) == []
+    assert (await secretary.post("Patient/x/$open-access", body(**said))).text == answer.text
+
+
 async def test_the_emergency_call(house: House) -> None:
     record = await house.open_record()
     answer = await software(house, REGULATOR).post(f"Patient/{record}/$open-access", body(**CALL))
