@@ -6,13 +6,13 @@ said otherwise and writes the new one, in one transaction; the person alone, or 
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from phr import rights
-from phr.access.consent import Terms
+from phr.access.consent import RIGHT, Terms
 from phr.access.decision import Because
 from phr.access.journal import Tag
 from phr.access.provision import Provision, Right, in_force, preference
@@ -38,6 +38,8 @@ def _load() -> Mapping[str, Preference]:
 
 PREFERENCES = _load()
 """Every preference there is, by purpose."""
+_THESE = (("category", f"{RIGHT}|{Right.PREFERENCE.value}"),)
+"""The query of a scope on all preferences, and on no other right."""
 
 
 def prefers(provisions: Iterable[Provision], purpose: str, now: datetime) -> bool:
@@ -49,7 +51,7 @@ def prefers(provisions: Iterable[Provision], purpose: str, now: datetime) -> boo
 
 async def shown(visit: Visit, record: str) -> dict[str, bool]:
     """Every preference of a record, as it holds now. Raises ABSENT, FORBIDDEN."""
-    at_home(visit, record, READ)
+    at_home(visit, record, READ, enough=_THESE)
     async with visit.act(record, READ, Tag.READ, asked_of(("Patient", record, "$preferences"))) as deed:
         refusal = refused(deed)
         if refusal is None:
@@ -85,16 +87,18 @@ def _now(provisions: Iterable[Provision], now: datetime) -> dict[str, bool]:
     return {purpose: prefers(known, purpose, now) for purpose in PREFERENCES}
 
 
-def at_home(visit: Visit, record: str, *verbs: str) -> None:
+def at_home(visit: Visit, record: str, *verbs: str, enough: tuple[tuple[str, str], ...] = ()) -> None:
     """Only a person at the door of their own record, or of the one they act in, with these verbs on every Consent.
 
-    Scopes that give some Consents only would say half of what holds. Raises FORBIDDEN, ABSENT.
+    Scopes that give some Consents only would say half of what holds, but for those of a query that is `enough`. Raises
+    FORBIDDEN, ABSENT.
     """
     if not isinstance(visit.reader, Person):
         raise forbidden("Who sees the record is for its person to decide.")
     if visit.reader.record != record:
         raise absent()
-    if not all(granted(visit.scopes, visit.reader, verb, "Consent", whole=True) for verb in verbs):
+    plain = tuple(replace(one, query=()) if enough and one.query == enough else one for one in visit.scopes)
+    if not all(granted(plain, visit.reader, verb, "Consent", whole=True) for verb in verbs):
         raise forbidden("The token's scopes do not allow this on Consent.")
 
 

@@ -128,16 +128,20 @@ async def test_what_is_not_understood_changes_nothing(house: House, record: str,
 
 async def test_a_service_that_is_granted_it_reads_and_does_not_write(house: House, record: str) -> None:
     await say(house.citizen(record), record, 200, **{"research-health": False})
-    service = house.citizen(record, ("patient/Consent.rs",), "service")
-    assert not (await read(service, record))["research-health"]
-    [found] = await consents(service, record)
-    assert (found["provision"]["type"], found["provision"]["purpose"][0]["code"]) == ("deny", "research-health")
-    await say(service, record, 403, BTG=False)
+    await house.relate(record, DOCTOR.id)
+    for scope, seen in (("patient/Consent.rs", 2), (f"patient/Consent.rs?category={RIGHT}|preference", 1)):
+        service = house.citizen(record, (scope,), "service")
+        assert not (await read(service, record))["research-health"]
+        found, *others = sorted(await consents(service, record), key=lambda one: "actor" in one["provision"])
+        assert (found["provision"]["type"], found["provision"]["purpose"][0]["code"]) == ("deny", "research-health")
+        assert len(others) == seen - 1, "whoever is granted the preferences learns nothing of who sees the record"
+        await say(service, record, 403, BTG=False)
     for scopes in (
         ("patient/Observation.rs",),
         ("patient/Consent.cud",),
         (f"patient/Consent.rs?category={RIGHT}|care-relation",),
-        (f"patient/Consent.rs?category={RIGHT}|preference",),  # half of them would pass for all
+        (f"patient/Consent.rs?category={RIGHT}|preference&status=active",),  # half of them would pass for all
+        (f"patient/Observation.rs?category={RIGHT}|preference",),
     ):
         await read(house.citizen(record, scopes, "service"), record, 403)
     assert await read(house.citizen(record), record) == {**DEFAULTS, "research-health": False}
