@@ -1,6 +1,7 @@
 """Opposition, closing, reopening, a demand of destruction, death: what each stops, ends, keeps and gives back."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,13 +16,14 @@ from sqlalchemy.orm import Session
 
 from auth import grants
 from fhir.tables import record
-from phr import closing, imports, lifecycle, records, rights
+from phr import closing, destruction, imports, lifecycle, records, rights
 from phr.access.consent import PROFESSIONALS, Actor, Terms
 from phr.access.journal import Tag, read_note
 from phr.access.provision import Right
 from phr.access.reader import Citizen
 from phr.access.scope import SEARCH, UPDATE
 from phr.access.visit import Visit
+from phr.core import outbox
 from phr.core.errors import DomainError, Reason
 from phr.core.identifiers import INS, INS_NIR_TEST
 from phr.core.settings import Settings
@@ -29,9 +31,13 @@ from phr.lifecycle import Closing
 from phr.representation import representation
 from phr.sharing import access_code
 from tests.access.city import delegate, professional
+from tests.access.doors import DOORS
 from tests.access.test_chain import entries, findings, keys_of
 from tests.access.worlds import DOCTOR
+from tests.agenda.diary import booked, remind, wish
 from tests.house import INS_SYSTEM, House, account_of, observation
+from tests.messages.post import PHARMACY, letter, pharmacy, start
+from tests.phr.care import PS, body, software
 from tests.phr.living_and_dying import Person, ask, granted_by, operator, proven, row_of, told
 
 Json = dict[str, Any]
@@ -156,6 +162,68 @@ async def test_a_deposit_in_a_closed_record_is_answered_as_in_one_that_never_was
     for path in ("Patient/{}", "Patient/{}/$everything", "Observation?patient={}", "Patient/{}/_history"):
         one, other = [await hospital.get(path.format(to)) for to in (name, unknown)]
         assert (one.status_code, one.text.replace(name, "…")) == (other.status_code, other.text.replace(unknown, "…"))
+
+
+SAID: dict[str, Json] = {
+    "$send-message": letter("Bonjour.", PHARMACY, subject="Une question"),
+    "$open-access": body(basis="BTG", motive="Inconsciente, seule, sans papiers."),
+    "$preferences": body(BTG=False),
+    "$block": body(professional=(PS, DOCTOR.id)),
+    "$mask": body(all=True),
+    "$remind": wish(title="Prendre la tension", at="2030-01-01T08:00:00+01:00"),
+    "$withdraw-application": body(client="app"),
+    "$calendar-address": body(titles=True),
+    "$answer-prevention": body(rule="breast-cancer-screening", said="later"),
+    "$notification-read": body(notification=str(uuid4())),
+}
+"""Some operations, asked well: the others are refused before any record is looked at, or take nothing."""
+NOT_ITS_OWN = ("$close", "$reopen", "$erase")
+ASKED = sorted(
+    (method, path.removeprefix("/fhir/"))
+    for method, path in DOORS
+    if re.fullmatch(r"/fhir/(Patient|Task|Communication|Appointment)/{id}/\$[a-z-]+", path)
+    and not path.endswith(NOT_ITS_OWN)
+)
+
+
+@pytest.mark.parametrize("destroyed", [False, True], ids=["closed", "destroyed"])
+async def test_no_operation_tells_a_closed_record_from_one_that_never_was(house: House, destroyed: bool) -> None:
+    """Whatever is asked, whoever asks, an emergency too: the same words, and nothing is written or told."""
+    name = await house.open_record()
+    unknown = f"{name[:3]}-{uuid4().hex[:12]}7{uuid4().hex[13:]}"
+    await house.relate(name, DOCTOR.id)
+    await pharmacy(house)
+    person = house.citizen(name)
+    inside = {"Patient": name, "Task": (await remind(person, name, at="2030-01-01T08:00:00+01:00"))["id"]}
+    inside["Communication"] = await start(person, name, PHARMACY)
+    inside["Appointment"] = (await booked(person, name, house.now() + timedelta(days=9)))["id"]
+    await closing.shut(operator(house), name, Closing.ERASURE, "close")
+    if destroyed:
+        later = datetime.now(UTC) + timedelta(days=40)
+        assert [one async for one in destruction.destroy_due(house.parts.installation, later)] == [name]
+    before = len(entries(house, name)), len(waiting(house))
+    readers = (house.citizen, lambda it: delegate(house, it), lambda _: software(house), lambda _: house.depositor())
+    absent = 0
+    for method, path in ASKED:
+        kind, _, operation = path.partition("/{id}/")
+        for reader in readers:
+            told_of = []
+            for of, one in ((name, inside[kind]), (unknown, unknown)):
+                caller, address = reader(of), f"{kind}/{one}/{operation}"
+                said = SAID.get(operation, body())
+                answer = await (caller.get(address) if method == "GET" else caller.post(address, said))
+                told_of.append((answer.status_code, answer.text.replace(one, "…").replace(of, "…")))
+            assert told_of[0] == told_of[1], (method, path)
+            assert told_of[0][0] >= 400, (method, path)
+            absent += told_of[0][0] == 404
+    assert absent > len(ASKED)
+    assert (len(entries(house, name)), len(waiting(house))) == before
+    assert await findings(house) == []
+
+
+def waiting(house: House) -> list[Any]:
+    with Session(house.parts.engine) as session:
+        return list(session.execute(select(outbox.outbox.c.id)).scalars())
 
 
 async def test_reads_beside_a_closing_stop_with_its_answer(houses: tuple[House, House]) -> None:
