@@ -1,21 +1,33 @@
 """Value sets: by which codes and product names what a rule speaks of is known in a record (`codes/*.toml`).
 
-The rule: each code says where it comes from and whether that was verified; a set counts as those that include it.
+The rule: each code says where it comes from and whether that was verified; a set counts as those that include it. A
+file that says anything else is refused, with file and line.
 """
 
-import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
+from phr.prevention import places
 from phr.prevention.rule import Words
 
 CODES = Path(__file__).with_name("codes")
+ATC = "http://www.whocc.no/atc"
+NUVA = "https://smt.esante.gouv.fr/terminologie-nuva"
+SAME = MappingProxyType(
+    {
+        "https://smt.esante.gouv.fr/terminologie-atc": ATC,
+        "urn:oid:2.16.840.1.113883.6.73": ATC,
+        "http://smt.esante.gouv.fr/terminologie-nuva": NUVA,
+        "urn:oid:1.3.6.1.4.1.48601.1.1.1": NUVA,
+    }
+)
+"""Other names that records give to a system: of the French terminology server, OIDs. The files use one."""
 
 
 class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,8 +41,13 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     prefix: bool = False
 
 
+class _Title(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    fr: str
+    en: str
+
+
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    title: dict[str, str]
+    title: _Title
     includes: list[str] = []
     names: list[str] = []
     code: list[Code] = []
@@ -54,27 +71,58 @@ def folded(text: str) -> str:
 
 
 def load(folder: Path = CODES) -> Mapping[str, ValueSet]:
-    """Every value set of a folder, by name. Raises ValueError, naming the file."""
+    """Every value set of a folder, by name. Raises ValueError: one line for each fault, `file:line: what`."""
     found: dict[str, ValueSet] = {}
+    included: list[tuple[str, frozenset[str]]] = []  # where in a file, and which sets
+    faults: list[str] = []
     for path in sorted(folder.glob("*.toml")):
-        for name, table in tomllib.loads(path.read_text("utf-8")).items():
+        try:
+            text, tables = places.document(path)
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        lines = places.places(text)
+        for name, table in tables.items():
             try:
                 form = msgspec.convert(table, _Form)
-                title = Words(form.title["fr"], form.title["en"])
-            except (msgspec.ValidationError, KeyError) as error:
-                raise ValueError(f"{path.name}: {name}: {error}") from None
+            except msgspec.ValidationError as error:
+                where, what = places.refused(error)
+                faults.append(places.told(path, lines, (name, *where), what))
+                continue
+            faults += (places.told(path, lines, (name, *where), what) for where, what in _faults(form))
             if name in found:
-                raise ValueError(f"{path.name}: {name} is in two files")
-            names = tuple(map(folded, form.names))
+                faults.append(places.told(path, lines, (name,), f"{name} is in two files"))
+            title, names = Words(form.title.fr, form.title.en), tuple(map(folded, form.names))
             found[name] = ValueSet(name, title, frozenset(form.includes), names, tuple(form.code))
-    for one in found.values():
-        unknown = one.includes - found.keys()
-        if unknown:
-            raise ValueError(f"{one.name} includes sets that are nowhere: {', '.join(sorted(unknown))}")
+            included.append((places.told(path, lines, (name, "includes"), ""), frozenset(form.includes)))
+    for at, sets in included:
+        faults += (f"{at}{one} is not a value set of codes/" for one in sorted(sets - found.keys()))
+    if faults:
+        raise ValueError("\n".join(faults))
     return MappingProxyType(found)
 
 
-VALUE_SETS = load()
+def _faults(form: _Form) -> Iterator[tuple[places.Path, str]]:
+    """What is said and cannot be."""
+    if not (form.title.fr.strip() and form.title.en.strip()):
+        yield ("title",), "a title in both languages"
+    if not all(map(folded, form.names)):
+        yield ("names",), "a name has letters or digits"
+    seen = set[tuple[str, str]]()
+    for n, one in enumerate(form.code):
+        if not (one.system.startswith(("http://", "https://", "urn:")) and one.code.strip() == one.code != ""):
+            yield ("code", n), "a code has a system, which is a URI, and no spaces around it"
+        if one.system in SAME:
+            yield ("code", n), f"this system is said {SAME[one.system]}"
+        if (one.system, one.code) in seen:
+            yield ("code", n), f"{one.code} is there twice"
+        seen.add((one.system, one.code))
+
+
+try:
+    VALUE_SETS = load()
+except ValueError as error:  # nothing runs on codes that cannot be read; this says where
+    raise SystemExit(str(error)) from None
 
 
 def _upward(sets: Mapping[str, ValueSet]) -> dict[str, frozenset[str]]:
@@ -113,7 +161,8 @@ _NAMES = tuple((f" {name} ", one.name) for one in VALUE_SETS.values() for name i
 def sets_of(codings: Iterable[tuple[str, str]], names: Iterable[str] = ()) -> frozenset[str]:
     """Every set that (system, code) pairs are in, or that a text names a product of; with those that include them."""
     found: set[str] = set()
-    for system, code in codings:
+    for said, code in codings:
+        system = SAME.get(said, said)
         found |= _EXACT.get((system, code), set())
         found.update(name for theirs, start, name in _PREFIXES if theirs == system and code.startswith(start))
     for text in names:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from phr.prevention import form
-from phr.prevention.codes import VALUE_SETS, ValueSet
+from phr.prevention.codes import NUVA, VALUE_SETS, ValueSet
 from phr.prevention.dates import EVER, NEVER, NONE, Duration
 from phr.prevention.engine import satisfying
 from phr.prevention.facts import FACTS
@@ -22,6 +22,7 @@ SYSTEMS = {
     "http://hl7.org/fhir/sid/icd-10": "ICD-10",
     "https://smt.esante.gouv.fr/terminologie-ccam": "CCAM",
     "https://smt.esante.gouv.fr/terminologie-bdpm": "BDPM",
+    NUVA: "NUVA",
 }
 """Code systems by the name they are known by."""
 TODO = {
