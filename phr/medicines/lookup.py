@@ -38,6 +38,19 @@ _NAMED = compile_query(
 )
 
 
+_newest = select(func.max(tables.release.c.number)).scalar_subquery()
+_boxed = and_(_boxes.release == _medicines.release, _boxes.cis == _medicines.cis)
+_TOLD = compile_query(
+    select(_medicines.cis.label("code"), _medicines.name)
+    .where(_medicines.release == _newest, _medicines.cis == _codes)
+    .union_all(
+        select(_boxes.cip13, _medicines.name)
+        .join_from(tables.presentation, tables.medicine, _boxed)
+        .where(_boxes.release == _newest, _boxes.cip13 == _codes)
+    )
+)
+
+
 def _parts(table: Table, *order: ColumnElement[Any]) -> Query:
     own = and_(table.c.release == _release, table.c.cis == _codes)
     return compile_query(select(table).where(own).order_by(table.c.cis, *order))
@@ -59,6 +72,11 @@ async def by_code(session: Session, release: int, *codes: str) -> list[Medicine]
     """The medicines of these CIS and CIP13 codes, by name; at most one for each code, but for the files' own errors."""
     rows = await session.fetch(_NAMED, {"release": release, "codes": list(codes), "most": 2 * len(codes)})
     return await _whole(session, release, rows)
+
+
+async def names_of(session: Session, codes: Iterable[str]) -> dict[str, str]:
+    """The name of the medicine of each CIS and CIP13 that the newest release has."""
+    return {row["code"]: row["name"] for row in await session.fetch(_TOLD, {"codes": sorted(codes)})}
 
 
 async def by_name(session: Session, release: int, text: str) -> list[Medicine]:

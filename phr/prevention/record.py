@@ -6,6 +6,7 @@ there.
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from types import MappingProxyType
 from typing import cast, get_args
 
 from fhir import tokens
@@ -24,11 +25,13 @@ from phr.prevention.canonical import ANSWER, FACT, LOINC
 from phr.prevention.codes import ABOVE, VALUE_SETS, sets_of
 from phr.prevention.elements import Json, by_person, coded, codings, first, full, objects, texts, when
 from phr.prevention.person import Event, Person, Sex
+from phr.prevention.products import Products, products
 from phr.prevention.statements import heard
 
 SOUGHT = frozenset({"Observation", "Task"})
 """The types of which only what bears one of our codes is read: a record may hold thousands."""
 WHOLE = frozenset({"Patient", "Immunization", "Procedure", "DocumentReference", "Condition", "QuestionnaireResponse"})
+NOTHING: Products = MappingProxyType({})
 _AT_ONCE = 1000
 _NOTES = frozenset({(LOINC, "87273-9"), (LOINC, "11369-6")})
 """Vaccination notes: what they say in words counts too."""
@@ -52,7 +55,7 @@ async def recall(deed: Deed) -> Person | None:
     deed.touched.append(f"Patient/{patient['id']}")
     if patient.get("deceasedBoolean") or "deceasedDateTime" in patient:
         return None
-    return person_of(found)
+    return person_of(found, await products(deed.session, found))
 
 
 async def _rows(deed: Deed, view: View) -> list[Stored]:
@@ -75,8 +78,10 @@ def _match(view: View) -> Predicate:
     return Or((KindIn(WHOLE), sought))
 
 
-def person_of(resources: Iterable[Json]) -> Person:
+def person_of(resources: Iterable[Json], named: Products = NOTHING) -> Person:
     """What resources of one person say. They are read in the order they were written, such as that of their ids.
+
+    `named`: the medicines that their codes are known to be, by the loaded base.
 
     A birth date is known whole or not at all. Elsewhere a partial date is its first day (`elements.first`).
     """
@@ -87,7 +92,7 @@ def person_of(resources: Iterable[Json]) -> Person:
     born, gender = full(patient.get("birthDate")), patient.get("gender")
     events, said, stands = list[Event](), list[known.Heard](), list[known.Heard]()
     for one in of.get("Immunization", ()):
-        events += _immunization(one, born)
+        events += _immunization(one, born, named)
     for one in of.get("Procedure", ()):
         events += _procedure(one, born)
     observations = [one for one in of.get("Observation", ()) if one.get("status") in known.OBSERVED]
@@ -118,12 +123,14 @@ def _event(on: date | None, sets: frozenset[str], *, declared: bool) -> Iterator
         yield Event(on, sets, declared)
 
 
-def _immunization(found: Json, born: date | None) -> Iterator[Event]:
+def _immunization(found: Json, born: date | None, named: Products) -> Iterator[Event]:
     if found.get("status") == "completed":
         vaccine = found.get("vaccineCode")
+        coded_as = list(codings(vaccine))
+        names = [*texts(vaccine), *(named[pair] for pair in coded_as if pair in named)]
         on = when(found, "occurrenceDateTime", born=born)
         told = by_person(found) or "recall" in coded(found.get("reportOrigin"))
-        yield from _event(on, sets_of(codings(vaccine), texts(vaccine)), declared=told)
+        yield from _event(on, sets_of(coded_as, names), declared=told)
 
 
 def _procedure(found: Json, born: date | None) -> Iterator[Event]:
