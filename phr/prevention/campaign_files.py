@@ -21,7 +21,6 @@ from phr.prevention.rule import Channel, Rule, Rules, Season, Theme, Words
 from phr.prevention.rulebook import RULES, RuleError
 
 FOLDER = Path(__file__).with_name("campaigns")
-_DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _HOUR = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 _Fault = Callable[[str, str], None]
 """How a fault is told: the key it is at, and what it is."""
@@ -86,9 +85,7 @@ def _read(path: Path, text: str, rules: Rules) -> Campaign:
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{path.name}: {error}") from None
     except msgspec.ValidationError as error:
-        what, _, pointer = str(error).partition(" - at `")
-        unknown = re.search(r"unknown field `(.+)`", what)
-        where = (*places.path_of(pointer), *([unknown[1]] if unknown else []))
+        where, what = places.refused(error)
         raise RuleError(f"{path.name}:{places.line_of(lines, where)}: {what}") from None
     if read.id != path.stem:
         fault("id", f"the id is the file's name, {path.stem}")
@@ -134,9 +131,8 @@ def _chosen(read: _CampaignForm, rules: Sequence[Rule], fault: _Fault) -> frozen
 def _season_of(read: Days | None, fault: _Fault) -> Season | None:
     if read is None:
         return None
-    ends = [_DAY.fullmatch(one) for one in (read.start, read.before)]
-    if None in ends or read.start == read.before or "02-29" in (read.start, read.before):
+    try:
+        return read.season()
+    except ValueError:
         fault("season", "a season is from a month-day to another, such as 10-01 and 11-01")
         return None
-    first, last = ((int(one[1]), int(one[2])) for one in ends if one is not None)
-    return Season(first, last)

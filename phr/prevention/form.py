@@ -1,5 +1,6 @@
 """The shape of a rule's file, word for word (docs/prevention.md): what `phr.prevention.rulebook` reads and checks."""
 
+import re
 from datetime import date
 from typing import Literal
 
@@ -7,7 +8,11 @@ import msgspec
 
 from phr.prevention.advice import Status
 from phr.prevention.person import Said, Sex
-from phr.prevention.rule import Channel, Requirement, Shape, Theme, Todo
+from phr.prevention.rule import Channel, Requirement, Season, Shape, Theme, Todo
+
+Journey = Literal["child-record", "vaccination", "cancer-screening", "dental", "key-age-check-up"]
+"""The paths of the official service that a rule may belong to."""
+_DAY = re.compile(r"(\d\d)-(\d\d)")
 
 
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +55,15 @@ class Days(_Form, rename={"start": "from"}, frozen=True):
 
     start: str
     before: str
+
+    def season(self) -> Season:
+        """From a day of the year to another, which every year has. Raises ValueError."""
+        ends = [_DAY.fullmatch(one) for one in (self.start, self.before)]
+        days = [date(2001, int(one[1]), int(one[2])) for one in ends if one is not None]
+        if len(set(days)) < len(ends):
+            raise ValueError
+        first, last = ((one.month, one.day) for one in days)
+        return Season(first, last)
 
 
 class Unless(_Form, frozen=True):
@@ -171,4 +185,4 @@ class RuleForm(_Form, frozen=True):
     theme: Theme
     version: list[VersionForm]
     example: list[Example]
-    journey: str | None = None
+    journey: Journey | None = None

@@ -5,9 +5,7 @@ a rule set with a fault in it is not loaded.
 """
 
 import hashlib
-import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from phr.prevention import form, places
+from phr.prevention.bounds import bounds, told
 from phr.prevention.codes import ABOVE, VALUE_SETS
 from phr.prevention.dates import EVER, NEVER, NONE, Duration, duration
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
@@ -37,8 +36,7 @@ from phr.prevention.rule import (
 
 RULES_FOLDER = Path(__file__).with_name("rules")
 LONGEST_SAYING = 280
-_UNKNOWN = re.compile(r"unknown field `(.+)`")
-_DAY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+LONGEST_PREGNANCY = Duration(days=45 * 7)
 
 
 class RuleError(ValueError):
@@ -82,16 +80,15 @@ def rule_set(found: Iterable[Read]) -> Rules:
 
 def read(path: Path) -> Read:
     """One file. Raises RuleError."""
-    text = path.read_text("utf-8")
+    try:
+        text, table = places.document(path)
+    except ValueError as error:
+        raise RuleError(str(error)) from None
     reading = _Reading(path.name, places.places(text))
     try:
-        read = msgspec.convert(tomllib.loads(text), form.RuleForm)
-    except tomllib.TOMLDecodeError as error:
-        raise RuleError(f"{path.name}: {error}") from None
+        read = msgspec.convert(table, form.RuleForm)
     except msgspec.ValidationError as error:
-        what, _, pointer = str(error).partition(" - at `")
-        where, unknown = places.path_of(pointer), _UNKNOWN.search(what)
-        raise RuleError(reading.at((*where, unknown[1]) if unknown else where, what)) from None
+        raise RuleError(reading.at(*places.refused(error))) from None
     rule = reading.rule(read, path.stem)
     reading.check_examples(read, rule)
     if reading.faults:
@@ -124,6 +121,8 @@ class _Reading:
         self.faults.append(self.at(path, what))
 
     def rule(self, read: form.RuleForm, stem: str) -> Rule:
+        if not (read.title.fr.strip() and read.title.en.strip()):
+            self.fault(("title",), "a title in both languages")
         if read.id != stem:
             self.fault(("id",), f"the id is the file's name, {stem}")
         versions = [self.version(("version", n), one) for n, one in enumerate(read.version)]
@@ -137,15 +136,21 @@ class _Reading:
     def version(self, path: places.Path, read: form.VersionForm) -> Version:
         for language in ("fr", "en"):
             said = getattr(read.say, language)
-            if not said or len(said) > LONGEST_SAYING:
+            if not said.strip() or len(said) > LONGEST_SAYING:
                 self.fault((*path, "say"), f"{language} has {len(said)} characters: 1 to {LONGEST_SAYING}")
+        if not read.channels or len(set(read.channels)) < len(read.channels):
+            self.fault((*path, "channels"), "one channel at least, each of them once")
         who = self.who((*path, "who"), read.who)
         schedule = self.schedule((*path, "schedule"), read)
         if (who.season is None) if schedule.each == "season" else (who.season and schedule.each != "pregnancy"):
             self.fault((*path, "who"), 'a season goes with each = "season", or "pregnancy"')
         if (who.pregnancy is not None) != (schedule.each == "pregnancy"):
             self.fault((*path, "who"), 'weeks of pregnancy go with each = "pregnancy"')
+        self.within(path, who, schedule)
         source = Source(**msgspec.structs.asdict(read.source))
+        for name in ("title", "quote"):
+            if not getattr(source, name).strip():
+                self.fault((*path, "source", name), f"a source has a {name}")
         if not source.link.startswith("https://"):
             self.fault((*path, "source", "link"), "a link begins with https://")
         return Version(
@@ -160,15 +165,33 @@ class _Reading:
             source,
         )
 
+    def within(self, path: places.Path, who: Who, schedule: Schedule) -> None:
+        """Nothing that could never come: a window, a course or a dose after the end, or before the beginning."""
+        start, end = who.age.start, who.age.before
+        for age in schedule.ages:
+            if _length(age) < _length(start) or _reached(age, end):
+                self.fault((*path, "schedule", "ages"), f"{told(age)} is not an age that it is for")
+        for n, course in enumerate(schedule.courses):
+            here, ends = (*path, "course", n), [one for one in (end, course.before) if one is not None]
+            if any(_reached(course.start.start, one) for one in ends):
+                self.fault((*here, "start"), "this course begins when it is over")
+            for dose in course.doses:
+                if any(_reached(age, one) for age in (dose.age, dose.min_age) if age is not None for one in ends):
+                    self.fault((*here, "dose"), "a dose comes when it is over")
+        if who.pregnancy is not None and _reached(who.pregnancy.start, LONGEST_PREGNANCY):
+            self.fault((*path, "who", "pregnancy"), "no pregnancy is so long")
+
     def who(self, path: places.Path, read: form.WhoForm) -> Who:
         for name in (*read.all, *read.any, *read.none):
             if name not in FACTS or name in ASKED_OTHERWISE:
                 self.fault(path, f"{name} is not a fact of facts.toml")
+        for name in sorted({*read.all, *read.any} & set(read.none)):
+            self.fault(path, f"{name} is asked to be true, and not to be")
         born = read.born or form.Born()
         if born.start and born.before and born.start >= born.before:
             self.fault((*path, "born"), "this range is empty")
         unless = tuple(
-            After(self.sets((*path, "unless"), one.by), self.lasting((*path, "unless"), one.within))
+            After(self.some((*path, "unless"), one.by), self.lasting((*path, "unless"), one.within))
             for one in read.unless
         )
         return Who(
@@ -197,6 +220,8 @@ class _Reading:
             self.fault((*path, "by"), "what satisfies it is in hold")
         sets = self.sets((*path, "by"), read.by)
         ages = [self.duration((*path, "ages"), one) for one in read.ages]
+        if any(one.lasts == "0d" for one in read.hold):
+            self.fault((*path, "hold"), "what satisfies it holds for some time")
         if ages != sorted(ages, key=_length) or len(set(ages)) < len(ages):
             self.fault((*path, "ages"), "ages are in order")
         return Schedule(
@@ -206,7 +231,7 @@ class _Reading:
             tuple(ages),
             read.each,
             tuple(
-                Hold(self.sets((*path, "hold"), one.by), self.duration((*path, "hold"), one.lasts)) for one in read.hold
+                Hold(self.some((*path, "hold"), one.by), self.duration((*path, "hold"), one.lasts)) for one in read.hold
             ),
             tuple(self.course((*path[:-1], "course", n), one, sets) for n, one in enumerate(version.course)),
             self.duration((*path, "soon"), read.soon),
@@ -241,6 +266,11 @@ class _Reading:
                 self.fault(here, "a dose is recommended sooner than it counts")
         return Course(doses, self.range((*path, "start"), read.start), sets, self.lasting(path, read.before))
 
+    def some(self, path: places.Path, names: Sequence[str]) -> frozenset[str]:
+        if not names:
+            self.fault(path, "by names a value set")
+        return self.sets(path, names)
+
     def sets(self, path: places.Path, names: Iterable[str]) -> frozenset[str]:
         for name in names:
             if name not in VALUE_SETS:
@@ -250,12 +280,11 @@ class _Reading:
     def season(self, path: places.Path, read: form.Days | None) -> Season | None:
         if read is None:
             return None
-        ends = [_DAY.fullmatch(one) for one in (read.start, read.before)]
-        if None in ends or read.start == read.before or "02-29" in (read.start, read.before):
+        try:
+            return read.season()
+        except ValueError:
             self.fault(path, "a season is from a month-day to another, such as 10-15 and 02-01")
             return None
-        (first, last) = ((int(one[1]), int(one[2])) for one in ends if one is not None)
-        return Season(first, last)
 
     def range(self, path: places.Path, read: form.Ages | None) -> Range:
         if read is None:
@@ -285,23 +314,11 @@ class _Reading:
                 if name not in FACTS and name not in ASKED_OTHERWISE:
                     self.fault((*path, "facts"), f"{name} is not a fact of facts.toml")
         for version in rule.versions:
-            for bound in _age_bounds(version):
-                if not all(self.shown(read, rule, version, bound, before) for before in (NONE, Duration(days=1))):
-                    what = f"an example on the day of {_told(bound)} and one on the day before, while this is in force"
-                    self.fault(("example", 0) if read.example else (), what)
-
-    def shown(self, read: form.RuleForm, rule: Rule, version: Version, bound: Duration, before: Duration) -> bool:
-        """Whether an example is on that day, in that version."""
-        return any(
-            one.born is not None and one.on == before.before(bound.after(one.born)) and rule.at(one.on) is version
-            for one in read.example
-        )
-
-
-def _age_bounds(version: Version) -> Iterator[Duration]:
-    age = version.who.age
-    yield from [age.start] if age.start != NONE else []
-    yield from [age.before] if age.before is not None else []
+            shown = [one for one in read.example if rule.at(one.on) is version]
+            lacking = [one for one in bounds(version) if not all(any(map(one.on(days), shown)) for days in (0, -1))]
+            for bound in dict.fromkeys(one.told for one in lacking):
+                what = f"an example on the day of {bound} and one on the day before"
+                self.fault(("example", 0) if read.example else (), f"{what}, in the version of {version.in_force}")
 
 
 def _length(lasts: Duration) -> float:
@@ -309,9 +326,8 @@ def _length(lasts: Duration) -> float:
     return lasts.months * 30.4375 + lasts.days
 
 
-def _told(lasts: Duration) -> str:
-    years, months = divmod(lasts.months, 12)
-    return "".join(f"{n}{unit}" for n, unit in ((years, "y"), (months, "m"), (lasts.days, "d")) if n) or "0d"
+def _reached(age: Duration, end: Duration | None) -> bool:
+    return end is not None and _length(age) >= _length(end)
 
 
 def stale(rules: Rules, on: date, days: int = 400) -> list[tuple[Rule, Version]]:

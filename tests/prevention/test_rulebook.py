@@ -79,7 +79,57 @@ FAULTS = {
     ),
     "a bound without its example": ("on = 2026-05-17\nborn = 1951", "on = 2026-05-18\nborn = 1951", 27, "day of 75y"),
     "a link in clear": ("https://example.org", "http://example.org", 14, "begins with https://"),
+    "a source without words": ('quote = "50 to 74"', 'quote = " "', 15, "a source has a quote"),
+    "a saying of nothing": ('fr = "À faire."', 'fr = " "', 8, "fr has 1 characters: 1 to 280"),
+    "a title of nothing": ('fr = "Un examen"', 'fr = ""', 3, "a title in both languages"),
+    "no channel": ('channels = ["inbox"]', "channels = []", 10, "one channel at least"),
+    "a channel twice": ('channels = ["inbox"]', 'channels = ["inbox", "inbox"]', 10, "each of them once"),
+    "a journey nobody knows": ('theme = "screening"', 'theme = "screening"\njourney = "cancer"', 3, "'cancer'"),
+    "a fact both ways": ('sex = "female"', 'all = ["smoker"]\nnone = ["smoker"]', 19, "smoker is asked to be true"),
+    "a day of no year": (
+        'sex = "female"',
+        'season = { from = "10-15", before = "02-30" }',
+        20,
+        "a season is from a month-day to another",
+    ),
+    "weeks of no pregnancy": ('sex = "female"', 'pregnancy = { from = "45w" }', 20, "no pregnancy is so long"),
+    "a hold of nothing": ('by = ["hpv"]', "by = []", 25, "by names a value set"),
+    "a hold of no time": ('for = "2y"', 'for = "0d"', 25, "holds for some time"),
+    "a window outside of the ages": (
+        'shape = "every"\nhold = [{ by = ["hpv"], for = "2y" }]',
+        'shape = "each"\neach = "age"\nages = ["49y", "60y"]\nby = ["hpv"]',
+        26,
+        "49y is not an age that it is for",
+    ),
+    "a window at the end of the ages": (
+        'shape = "every"\nhold = [{ by = ["hpv"], for = "2y" }]',
+        'shape = "each"\neach = "age"\nages = ["60y", "75y"]\nby = ["hpv"]',
+        26,
+        "75y is not an age that it is for",
+    ),
+    "a course too late to begin": (
+        'shape = "every"\nhold = [{ by = ["hpv"], for = "2y" }]',
+        'shape = "series"\nby = ["hpv"]\n\n[[version.course]]\nstart = { from = "75y" }\ndose = [{}]',
+        28,
+        "this course begins when it is over",
+    ),
+    "a dose too late to come": (
+        'shape = "every"\nhold = [{ by = ["hpv"], for = "2y" }]',
+        'shape = "series"\nby = ["hpv"]\n\n[[version.course]]\nbefore = "60y"\ndose = [{}, { age = "60y" }]',
+        29,
+        "a dose comes when it is over",
+    ),
+    "what is not TOML": ('theme = "screening"', "theme", 2, "Expected '=' after a key"),
+    "a file that stops": ('title = { fr = "Un examen", en = "A test" }', 'title = "', 3, "Illegal character"),
 }
+BOUNDS = {
+    "birth 2000-01-01": "born = { from = 2000-01-01, before = 2010-01-01 }",
+    "birth 2010-01-01": "born = { from = 2000-01-01, before = 2010-01-01 }",
+    "week 20 of pregnancy": 'pregnancy = { from = "20w" }',
+    "10-15": 'season = { from = "10-15", before = "02-01" }',
+    "02-01": 'season = { from = "10-15", before = "02-01" }',
+}
+"""Bounds that SOUND has no example of, and what of `who` writes each."""
 
 
 def test_a_sound_file_is_read(tmp_path: Path) -> None:
@@ -103,6 +153,37 @@ def test_a_fault_is_told_with_its_line(name: str, tmp_path: Path) -> None:
     assert any(one.startswith(f"a-rule.toml:{line}: ") and what in one for one in str(caught.value).splitlines()), str(
         caught.value
     )
+
+
+@pytest.mark.parametrize("told", BOUNDS)
+def test_every_bound_has_its_examples(told: str, tmp_path: Path) -> None:
+    (tmp_path / "a-rule.toml").write_text(SOUND.replace('sex = "female"', BOUNDS[told]))
+    with pytest.raises(RuleError, match=f"an example on the day of {told} and one on the day before"):
+        load(tmp_path)
+
+
+def test_a_bound_of_a_course_is_shown_by_a_dose_too(tmp_path: Path) -> None:
+    course = '[[version.course]]\nstart = { from = "55y" }\nbefore = "70y"\ndose = [{}]'
+    path = tmp_path / "a-rule.toml"
+    every = SOUND[SOUND.index('shape = "every"') : SOUND.index("[[example]]")]
+    text = SOUND.replace(every, f'shape = "series"\nby = ["hpv"]\n\n{course}\n\n')
+    path.write_text(text)
+    with pytest.raises(RuleError) as caught:
+        read(path)
+    assert [line.partition("the day of ")[2][:3] for line in str(caught.value).splitlines()] == ["55y", "70y"]
+    shown = "".join(
+        f'\n[[example]]\nname = "{on}"\non = 2026-05-17\nborn = 1956-05-17\n'
+        f'events = [{{ by = "hpv", on = {on} }}]\nstatus = "done"\n'
+        for on in ("2011-05-16", "2011-05-17", "2026-05-16")
+    )
+    path.write_text(text + shown)
+    assert read(path).rule.id == "a-rule"
+
+
+def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a-rule.toml").write_bytes(SOUND.encode().replace("À".encode(), b"\xc0"))
+    with pytest.raises(RuleError, match=r"^a-rule\.toml:8: this is not UTF-8$"):
+        load(tmp_path)
 
 
 def test_every_faulty_file_is_told_at_once(tmp_path: Path) -> None:
