@@ -1,4 +1,4 @@
-"""What the commands on rules share: their options, and the rules of a folder, by name.
+"""What the commands on rules share: their options, their tables, and the rules of a folder, by name.
 
 The rule: what is not there is one sentence, with the nearest there is, and exit code 2.
 """
@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Column, Table
 
 from phr.commands.opening import refusal
 from phr.prevention.dates import day
@@ -45,6 +46,11 @@ def unknown(what: str, name: str, known: Iterable[str]) -> typer.Exit:
     """Say that it is not known, and the nearest names; the exit to raise."""
     near = difflib.get_close_matches(name, sorted(known), cutoff=0.5)
     return refusal(f"There is no {what} {name}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+
+
+def table(*headers: str, **more: Any) -> Table:
+    """A table in which nothing is cut short: an id that does not fit goes on below."""
+    return Table(*(Column(one, overflow="fold") for one in headers), **more)
 
 
 def that_day(on: datetime | None) -> date:

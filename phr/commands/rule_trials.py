@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
-from rich.table import Table
 
 from phr.commands.opening import refusal
-from phr.commands.rule_files import Day, Folder, Lang, RuleOption, loaded, named, that_day, unknown
+from phr.commands.rule_files import Day, Folder, Lang, RuleOption, loaded, named, table, that_day, unknown
 from phr.prevention import simulation as simulated
 from phr.prevention.advice import Advice, Status
 from phr.prevention.codes import ABOVE
@@ -58,17 +57,26 @@ def explain(
         dict(_answer(one) for one in fact or []),
         () if pregnancy is None else (Pregnancy(pregnancy.date()),),
     )
+    _check_dates(person, asked)
     advices = [judge(one.rule, person, asked) for one in chosen]
     told = [one for one in advices if every or rule or one.status is not Status.NOT_CONCERNED]
-    table = Table("Status", "What", "Why", "Changes on")
+    said = table("Status", "What", "Why", "Changes on")
     for one in sorted(told, key=_urgency):
         title = f"{getattr(one.rule.title, lang)}\n[dim]{one.rule.id}[/]"
-        table.add_row(
-            f"[{COLOURS[one.status]}]{one.status}[/]", title, _why(one, lang), str(one.next_change or "never")
-        )
-    Console(highlight=False).print(table)
+        said.add_row(f"[{COLOURS[one.status]}]{one.status}[/]", title, _why(one, lang), str(one.next_change or "never"))
+    Console(highlight=False).print(said)
     counts = Counter(one.status for one in advices)
     typer.echo(f"On {asked}: " + ", ".join(f"{counts[one]} {one}" for one in COLOURS if counts[one]) + ".")
+
+
+def _check_dates(person: Person, on: date) -> None:
+    """A slip of the keyboard is not answered as if somebody were so."""
+    born = person.born or date.min
+    if born > on:
+        raise refusal(f"--born {born}: that is after {on}.")
+    began = [one.on for one in person.events] + [one.start for one in person.pregnancies]
+    if before := [one for one in began if one < born]:
+        raise refusal(f"{min(before)} is before the birth.")
 
 
 def _urgency(advice: Advice) -> tuple[int, date]:
@@ -99,17 +107,17 @@ def simulate(
         for so_far in simulated.simulate(rules, people, that_day(on), seed):
             tally = so_far
             bar.advance(task)
-    table = Table("Age", "Sex", "People") if by_age else Table("Rule")
+    counted = table("Age", "Sex", "People") if by_age else table("Rule")
     for status in COLOURS:
-        table.add_column(status.value, justify="right", style=COLOURS[status])
+        counted.add_column(status.value, justify="right", style=COLOURS[status], overflow="fold")
     if by_age:
         for cell in sorted(tally.heads):
             counts = (str(tally.cells[cell, status]) for status in COLOURS)
-            table.add_row(f"{cell[0]}–{cell[0] + simulated.BAND - 1}", cell[1], str(tally.heads[cell]), *counts)
+            counted.add_row(f"{cell[0]}–{cell[0] + simulated.BAND - 1}", cell[1], str(tally.heads[cell]), *counts)
     else:
         for one in rules.all:
-            table.add_row(one.id, *(str(tally.rules[one.id, status]) for status in COLOURS))
-    Console().print(table)
+            counted.add_row(one.id, *(str(tally.rules[one.id, status]) for status in COLOURS))
+    Console().print(counted)
     typer.echo(f"{tally.people} people, {len(rules.all)} rules, on {that_day(on)}, seed {seed}.")
 
 

@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from phr.commands.opening import refusal
-from phr.commands.rule_files import Day, Folder, Lang, loaded, named, that_day
+from phr.commands.rule_files import Day, Folder, Lang, loaded, named, table, that_day
 from phr.commands.rule_trials import explain, simulate
 from phr.prevention import calendar, calendar_page, drawing, examples, layout, pages, sheet
 from phr.prevention.rule import Rules, Version
@@ -36,14 +35,14 @@ def check(
     if old:
         _tell_stale(rule_set(found), that_day(on))
     else:
-        table = Table("Rule", "Theme", "Versions", "Examples", "Source")
+        listed = table("Rule", "Theme", "Versions", "Examples", "Source")
         for one in found:
             wrong = examples.faults(one)
             faults += wrong
             verified = "verified" if one.rule.versions[0].source.verified else "[yellow]not verified[/]"
             played = f"[red]{len(wrong)} of {len(one.examples)} wrong[/]" if wrong else str(len(one.examples))
-            table.add_row(one.rule.id, one.rule.theme, str(len(one.rule.versions)), played, verified)
-        Console().print(table)
+            listed.add_row(one.rule.id, one.rule.theme, str(len(one.rule.versions)), played, verified)
+        Console().print(listed)
         checked = sum(one.rule.versions[0].source.verified for one in found)
         count = sum(len(one.examples) for one in found)
         typer.echo(f"{len(found)} rules, {count} examples, {checked} sources verified, {len(faults)} faults.")
@@ -69,12 +68,12 @@ def _read_what_can_be(folder: Path) -> tuple[list[Read], list[str]]:
 def _tell_stale(rules: Rules, on: date) -> None:
     listed = stale(rules, on)
     if listed:
-        table = Table("Rule", "In force from", "Last checked", "Days ago", "Source")
+        told = table("Rule", "In force from", "Last checked", "Days ago", "Source")
         for rule, version in sorted(listed, key=lambda one: one[1].source.checked):
             source = version.source
             days = str((on - source.checked).days)
-            table.add_row(rule.id, str(version.in_force), str(source.checked), days, f"{source.title}\n{source.link}")
-        Console().print(table)
+            told.add_row(rule.id, str(version.in_force), str(source.checked), days, f"{source.title}\n{source.link}")
+        Console().print(told)
     typer.echo(f"{len(listed)} sources of what is in force on {on} were last checked over 400 days before.")
 
 
@@ -91,13 +90,13 @@ def show(
     console.print(f"{rule.id}: {rule.theme}{journey}", style="dim")
     for version in rule.versions:
         _show_version(console, version, lang)
-    table = Table("Example", "On", "Born", "Sex", "Known", "Answer", title="Examples", title_justify="left")
+    played = table("Example", "On", "Born", "Sex", "Known", "Answer", title="Examples", title_justify="left")
     for example in one.examples:
         born, sex = str(example.born or "not known"), example.sex or "not known"
         known, answer = "\n".join(sheet.known(example)), ", ".join(sheet.expected(example))
-        table.add_row(example.name, str(example.on), born, sex, known, answer)
+        played.add_row(example.name, str(example.on), born, sex, known, answer)
     console.print()
-    console.print(table)
+    console.print(played)
 
 
 def _show_version(console: Console, version: Version, lang: Language) -> None:

@@ -212,3 +212,23 @@ def test_pages_are_written_and_those_of_rules_gone_removed(folder: Path, tmp_pat
     assert "2 pages" in done.output
     assert "1 removed" in done.output
     assert {one.name for one in out.iterdir()} == {"index.md", f"{BREAST}.md", "coverage.md"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--born", "2030-01-01"), "--born 2030-01-01: that is after 2026-01-01."),
+        (("--born", "1990-01-01", "--event", "mmr=1989-12-31"), "1989-12-31 is before the birth."),
+        (("--born", "1990-01-01", "--pregnancy", "1989-12-31"), "1989-12-31 is before the birth."),
+    ],
+)
+def test_a_date_that_cannot_be_is_refused(words: tuple[str, ...], said: str) -> None:
+    done = run("explain", *words, "--on", "2026-01-01")
+    assert (done.exit_code, done.stderr.strip()) == (2, said)
+
+
+def test_an_id_is_whole_however_narrow_the_terminal() -> None:
+    for words in (("check",), ("simulate", "--people", "5"), ("check", "--stale", "--on", "2030-01-01")):
+        done = CliRunner(env={"COLUMNS": "60", "NO_COLOR": "1"}).invoke(rules_cli, words)
+        assert done.exit_code == 0, done.output
+        assert "…" not in done.stdout, words
