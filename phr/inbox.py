@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Uuid,
     bindparam,
+    delete,
     or_,
     select,
     tuple_,
@@ -71,10 +72,14 @@ MOST = 50
 
 _END = (datetime(9999, 1, 1, tzinfo=UTC), "", "")
 _INSTANT = DateTime(timezone=True)
+_NAMED = ("recipient", "record", "kind", "id")
 _PUT = compile_query(
     insert(inbox)
     .values({column.name: bindparam(column.name, type_=column.type) for column in inbox.c})
     .on_conflict_do_nothing()
+)
+_TAKE_OUT = compile_query(
+    delete(inbox).where(*(inbox.c[name] == bindparam(f"of_{name}", type_=inbox.c[name].type) for name in _NAMED))
 )
 _ORDER = (inbox.c.at, inbox.c.record, inbox.c.id)
 _AFTER = (bindparam("at", type_=_INSTANT), bindparam("record", type_=ID), bindparam("id", type_=ID))
@@ -102,6 +107,12 @@ async def put(deed: Deed, name: str, kind: str, id: str, until: datetime | None)
     values = {"recipient": recipient(visit.installation.system_keys, name), "record": record, "kind": kind}
     place = {"id": id, "bucket": bucket_of(id), "at": visit.now, "until": until}
     await deed.session.fetch(_PUT, {**values, **place})
+
+
+async def take_out(deed: Deed, name: str, kind: str, id: str) -> None:
+    """Take an entry out: what it points at is over, and to look there again would be read in the journal."""
+    named = (recipient(deed.visit.installation.system_keys, name), deed.view.record, kind, id)
+    await deed.session.fetch(_TAKE_OUT, dict(zip((f"of_{one}" for one in _NAMED), named, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,14 @@ def belonging(body: Mapping[str, Any]) -> Json:
     return {"meta": {"tag": kept}} if kept else {}
 
 
+def is_secret(deed: Deed, like: Mapping[str, Any] | None = None) -> bool:
+    """Whether what is written now is kept from representatives: the visit is confidential, or `like` is kept so."""
+    return deed.confidential or (like is not None and HIDDEN_FROM_PROXIES in labels(like))
+
+
 def labelled(deed: Deed, body: Json, like: Mapping[str, Any] | None = None) -> Json:
-    """With the label of what is kept from representatives, when the visit is confidential, or `like` has it."""
-    hidden = deed.confidential or (like is not None and HIDDEN_FROM_PROXIES in labels(like))
-    return with_labels(body, [HIDDEN_FROM_PROXIES]) if hidden else body
+    """With the label of what is kept from representatives, when it must be."""
+    return with_labels(body, [HIDDEN_FROM_PROXIES]) if is_secret(deed, like) else body
 
 
 async def create(deed: Deed, kind: Kind, body: Json, *, own: bool = False) -> Draft:

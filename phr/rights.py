@@ -13,9 +13,9 @@ from fhir.predicate import IdIn
 from fhir.search import all_of
 from fhir.store import Draft
 from fhir.stored import Keyring, Stored
-from phr import operated
+from phr import inbox, operated
 from phr.access import register
-from phr.access.consent import Terms, consent_of, provision_of, right_of
+from phr.access.consent import Terms, consent_of, provision_of, right_of, terms_of
 from phr.access.provision import LEASES, SHOWN, Provision, Right
 from phr.access.reader import Person, Reader
 from phr.access.right import Refused, may_decide
@@ -98,12 +98,20 @@ async def derive(deed: Deed, consent: Mapping[str, Any]) -> None:
     found = provision_of(consent, keys)
     await register.derive(deed.session, keys.record, str(consent["id"]), found)
     if found is None:
+        await _leaves(deed, consent)
         return
     if found.right is Right.TREATING_PHYSICIAN:  # one at a time
         await end(deed, [one.id for one in await listed(deed, [found.right]) if one.id != found.id], "replaced")
     if found.right is Right.BLOCK:
         running = await listed(deed, _ENDED_BY_BLOCK)
         await end(deed, [one.id for one in running if found.actor in (one.actor, one.structure)], "blocked")
+
+
+async def _leaves(deed: Deed, consent: Mapping[str, Any]) -> None:
+    """Who held a lease finds it in their list no more: they would come and look, and that would be in the journal."""
+    actor = terms_of(consent).actor if right_of(consent) in tuple(LEASES) else None
+    if actor is not None:
+        await inbox.take_out(deed, actor.value, inbox.RELATION, str(consent["id"]))
 
 
 def judge(reader: Reader, before: Json, after: Json, *, mine: bool) -> None:

@@ -4,6 +4,7 @@ The rule: an entry of the inbox proves nothing: each thread is read in its own r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,6 +83,8 @@ async def _seen(visit: Visit, record: str, ids: Sequence[str]) -> dict[str, List
             rows: Sequence[Any] = await deed.fetch(all_of(deed.view.inside, match, len(ids)))
             heads = [Stored.from_row(row) for row in rows]
             found = await listed(deed, [Thread(one, one.json(deed.view.keyring)) for one in heads])
+            # An entry that names nothing is its person's alone: it tells that there was a thread, maybe a secret one.
+            deed.visit = replace(deed.visit, confidential=deed.visit.confidential or not found)
             return {one.json["id"]: one for one in found}
     except DomainError as error:
         if error.reason is not Reason.ABSENT:

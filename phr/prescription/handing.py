@@ -59,7 +59,7 @@ async def send(visit: Visit, id: str, pharmacy: str, base: str, *, shares: bool)
         to, state = await chosen(held.deed, pharmacy, base), held.legal(Move.SEND)
         await ledger.turn(held.deed.session, held.known, held.until)
         await showing.hide(held.deed, held.number, "sent-elsewhere", but=to)
-        await showing.show(held.deed, to, DISPENSE, held.number, held.until)
+        await showing.show(held.deed, to, DISPENSE, held.number, held.until, task=held.task)
         return await held.become(state, task.held_by(held.task, to, pharmacy, shares=shares))
 
 

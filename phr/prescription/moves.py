@@ -6,13 +6,15 @@ accepted prove that it is its to make; sent again with its key, it is answered a
 
 import hmac
 
-from phr import idempotence, inbox, notices, rights
+from phr import codes, idempotence, inbox, notices, rights
 from phr.access.consent import PROFESSIONALS, Actor, Terms, end_of_day
 from phr.access.provision import DISPENSE, Right, in_force
 from phr.access.reader import identity
+from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import UPDATE
-from phr.access.visit import Deed, Visit
+from phr.access.visit import Visit
 from phr.core.errors import absent, forbidden, invalid
+from phr.operated import is_secret
 from phr.prescription import ledger, number, opening, showing, task
 from phr.prescription.deposit import prescriber
 from phr.prescription.held import TASK, Held, Json, holding
@@ -49,10 +51,10 @@ async def accept(visit: Visit, id: str, typed: str | None, key: str | None) -> J
         shares = task.shares(held.task) and task.pharmacy(held.task) == pharmacy
         turn = await ledger.turn(held.deed.session, held.known, held.until)
         body = task.held_by(held.task, pharmacy, shares=shares)
-        await showing.show(held.deed, pharmacy, DISPENSE, held.number, held.until)
+        await showing.show(held.deed, pharmacy, DISPENSE, held.number, held.until, task=held.task)
         await showing.hide(held.deed, held.number, "accepted-elsewhere", but=pharmacy)
         if shares:
-            await _lend(held.deed, pharmacy)
+            await _lend(held, pharmacy)
         answer = {"task": await held.become(state, body), "secret": number.acceptance(keys, id, turn)}
         await notices.tell(held.deed, "prescription", about=held.reference)
         await idempotence.keep(held.deed, key, f"{id} accept", typed or "", answer)
@@ -89,7 +91,8 @@ async def close(held: Held, move: Move = Move.COMPLETE) -> Json:
     made = await held.become(state, held.task)
     await showing.hide(held.deed, held.number, "completed")
     if pharmacy is not None:
-        await showing.show(held.deed, pharmacy, DISPENSE, held.number, end_of_day(held.deed.visit.now, DAYS - 1))
+        until = end_of_day(held.deed.visit.now, DAYS - 1)
+        await showing.show(held.deed, pharmacy, DISPENSE, held.number, until, task=held.task)
     await notices.tell(held.deed, "prescription", about=held.reference)
     return made
 
@@ -144,15 +147,20 @@ async def _let_go(visit: Visit, id: str, move: Move, secret: str | None, reason:
         return answer
 
 
-async def _lend(deed: Deed, pharmacy: Actor) -> None:
-    """The lease the person gave with the prescription: what the access matrix lets a pharmacist see, for its days."""
+async def _lend(held: Held, pharmacy: Actor) -> None:
+    """The lease the person gave with the prescription: what the access matrix lets a pharmacist see, for its days.
+
+    Kept from representatives as the prescription is; one that is does not stand for one that is not.
+    """
+    deed, secret = held.deed, is_secret(held.deed, held.task)
     who, days = pharmacist(deed.visit)[0], deed.visit.installation.settings.pharmacy_days
     until, basis = end_of_day(deed.visit.now, days - 1), "explicit-consent"
-    held = in_force(deed.provisions, Right.CARE_RELATION, deed.visit.now)
-    if any(one.until is None or one.until >= until for one in held):
+    relations = in_force(deed.provisions, Right.CARE_RELATION, deed.visit.now)
+    if any((one.until is None or one.until >= until) and (secret or not one.confidential) for one in relations):
         return
     actor = Actor(PROFESSIONALS, who.id, who.name)
-    terms = Terms(Right.CARE_RELATION, actor, until=until, purpose=basis, organization=pharmacy)
+    label = (codes.VISIBILITY, HIDDEN_FROM_PROXIES) if secret else None
+    terms = Terms(Right.CARE_RELATION, actor, until=until, purpose=basis, organization=pharmacy, label=label)
     made = await rights.write(deed, terms)
     await inbox.put(deed, who.id, inbox.RELATION, made.id, until)
 

@@ -71,7 +71,7 @@ async def _judge(deed: Deed, pharmacy: Actor, shown: Shown, id: str) -> DomainEr
     if held.state in OVER:
         deed.refused = held.state.value
         return gone(held.state)
-    await showing.show(deed, pharmacy, DISPENSE, shown.number, end_of_day(deed.visit.now, DAYS - 1))
+    await showing.show(deed, pharmacy, DISPENSE, shown.number, end_of_day(deed.visit.now, DAYS - 1), task=held.task)
     return None
 
 
