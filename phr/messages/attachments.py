@@ -1,6 +1,7 @@
 """What goes with a message: references into the record, and files that are sealed in it.
 
-The rule: a reference shows nothing by itself: whoever follows it sees what their own lens shows, or the one 404.
+The rule: a reference shows nothing by itself: whoever follows it sees what their own lens shows, or the one 404. What a
+person or their representatives may not know of is not told by a message either.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,11 @@ from typing import Any
 
 from fhir import tokens
 from fhir.parameters import KINDS
+from fhir.predicate import And, Flagged, IdIn, Predicate, Withheld
+from fhir.search import all_of
 from phr import blobs, operated
+from phr.access.right import HIDDEN_FROM_PATIENT, HIDDEN_FROM_PROXIES
+from phr.access.visit import Deed
 from phr.core.errors import invalid
 from phr.documents import with_labels
 from phr.messages.text import LONGEST_NAME, line
@@ -39,6 +44,20 @@ def referred(reference: dict[str, Any], base: str) -> str:
     if pair is None or kind is None or kind.commons or kind.name in _UNSENT:
         raise invalid("What is attached is a resource of this record, or a file.", AT)
     return f"{pair[0]}/{pair[1]}"
+
+
+async def kept_from(deed: Deed, references: Sequence[str], thread: frozenset[str]) -> frozenset[str]:
+    """The visibility labels of a message: its thread's; and, as one thing it refers to is kept from representatives,
+    so is it. Raises CONTENT (422) for what awaits its announcement, in a thread that the person reads (R1111-53)."""
+
+    async def are(what: Predicate) -> bool:
+        match = And((IdIn(frozenset(one.partition("/")[2] for one in references)), what))
+        return bool(references) and bool(await deed.fetch(all_of(deed.unscoped().inside, match, 1)))
+
+    if HIDDEN_FROM_PATIENT not in thread and await are(Withheld(deed.visit.now)):
+        raise invalid("What is attached is not shown to the person yet: tell them, and show it first.", AT)
+    secret = await are(Flagged("hidden_from_proxies"))
+    return thread | ({HIDDEN_FROM_PROXIES} if secret else frozenset())
 
 
 async def attach(

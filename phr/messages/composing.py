@@ -1,6 +1,6 @@
 """The resources of a thread as they are written: its header, its messages with their files, and the news of each.
 
-The rule: a message carries its thread's tag, and the visibility of its thread.
+The rule: a message carries its thread's tag, and the visibility of its thread; and of what it refers to.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from phr import operated
 from phr.access.visit import Deed
 from phr.documents import with_labels
 from phr.messages import life, pace, parties, telling
-from phr.messages.attachments import File, attach
+from phr.messages.attachments import File, attach, kept_from
 from phr.messages.thread import COMMUNICATION, HEADER, MESSAGE, OPEN, SENT, Json, Thread, communication
 from phr.operated import keys_of
 from phr.plan import Item, Plan
@@ -57,7 +57,7 @@ async def compose(deed: Deed, base: str, thread: Thread, message: Message, autho
     Raises TOO_MANY (429), and what `attach` raises.
     """
     await pace.keep(deed, author, thread.id)
-    plan, labels = Plan(deed, base, operated=True), sorted(thread.kept_from)
+    plan, labels = Plan(deed, base, operated=True), sorted(await kept_from(deed, message.references, thread.kept_from))
     attached = await attach(plan, thread.id, message.references, message.files, labels)
     payload = [{"contentString": message.text}, *attached]
     record = keys_of(deed).record

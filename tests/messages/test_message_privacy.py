@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from tests import kin
-from tests.deposit import clinic, deposited, document
+from tests.deposit import clinic, deposited, document, label
 from tests.house import Caller, House
 from tests.messages.post import (
     NURSE,
@@ -124,6 +124,42 @@ async def test_a_masked_document_attached_stays_masked_to_who_may_not_see_it(hou
     assert (await person.post(f"Patient/{record}/$unmask", body(document=name))).status_code == 200
     assert (await doctor.get(name)).status_code == 200
     assert await _answered(surgeon, thread, name) == masked[1]
+
+
+async def test_a_message_does_not_tell_of_what_awaits_its_announcement(house: House) -> None:
+    record = await house.open_record()
+    [doctor] = await known(house, record, DOCTOR)
+    person, by = house.citizen(record), await clinic(house)
+    made = await deposited(house.depositor(), document(record, by, securityLabel=[label("INVISIBLE_PATIENT")]))
+    thread, name = await start(doctor, record), f"DocumentReference/{made['id']}"
+    refused = await send(doctor, record, letter("Voici.", thread=thread, attachment=(name,)))
+    assert refused.status_code == 422
+    assert "not shown to the person yet" in refused.text
+    assert await texts(person, thread) == ["Bonjour."]
+    # Between professionals, in a thread that is not shown either, they speak of it.
+    kept = letter("Voici.", named(SURGEON), subject="X", professional_only=True, attachment=(name,))
+    assert (await send(doctor, record, kept)).status_code == 201
+    month = house.now() + timedelta(days=32)
+    house.parts.server.clock = lambda: month
+    await house.relate(record, DOCTOR.id)
+    await reply(software(house, DOCTOR), record, thread, "Voici.", attachment=(name,))
+
+
+async def test_a_message_about_what_is_kept_from_a_parent_is_kept_from_them(house: House) -> None:
+    leo, claire = await kin.person(house, "Léo", "Moreau", kin.minor(days=400)), await kin.person(house)
+    await kin.represent(leo, claire)
+    [doctor] = await known(house, leo.record, DOCTOR)
+    label_ = [label("INVISIBLE_REPRESENTANTS_LEGAUX")]
+    made = await deposited(house.depositor(), document(leo.record, await clinic(house), securityLabel=label_))
+    thread, name = await start(doctor, leo.record), f"DocumentReference/{made['id']}"
+    parent = claire.acting(leo.record)
+    before = (await threads(parent, f"Patient/{leo.record}/$threads"), kin.mails(house, claire.email))
+    for writer in (leo.caller(), doctor):
+        await reply(writer, leo.record, thread, "Voici.", attachment=(name,))
+    assert (await threads(parent, f"Patient/{leo.record}/$threads"), kin.mails(house, claire.email)) == before
+    assert await texts(parent, thread) == ["Bonjour."]
+    assert name not in (await parent.get(f"Patient/{leo.record}/$everything")).text
+    assert await texts(leo.caller(), thread) == ["Bonjour.", "Voici.", "Voici."]
 
 
 async def test_nobody_attaches_what_they_do_not_see(house: House) -> None:
