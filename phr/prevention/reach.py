@@ -22,12 +22,11 @@ _MONTHS_ARE_UNEQUAL = timedelta(days=3)
 def reach(alike: Advice, born: date, on: date) -> Window:
     """[from, before): an event outside of it leaves an advice as it is for those of whom nothing more is known.
 
-    `alike`: what `judge` answers that day of somebody of this birth, of whom nothing else is known.
+    `alike`: what `judge` answers that day of somebody of this birth, of whom nothing else is known. Another version,
+    the day it comes into force, changes the advice whatever was done: only that of the day is looked at.
     """
     version = alike.version
-    if version is None or version is not alike.rule.versions[0]:
-        return ANY
-    if alike.why[0].name in _NEVER_INSIDE:
+    if version is None or alike.why[0].name in _NEVER_INSIDE:
         return NONE
     if version.who.unless:
         return ANY

@@ -31,7 +31,6 @@ MUTANTS = (
     ),
     *of(
         RULE,
-        ("", "a version is in force the day after", "if newest.in_force <= on", "if newest.in_force < on"),
         ("", "an earlier version is in force the day after", "if one.in_force <= on", "if one.in_force < on"),
         (
             "",
@@ -247,9 +246,9 @@ MUTANTS = (
         ),
         (
             "",
-            "a course begins a day late",
+            "of two courses, the one begun first",
             "if start <= on:\n            return course",
-            "if start < on:\n            return course",
+            "if False:\n            return course",
         ),
     ),
     *of(
@@ -297,14 +296,12 @@ MUTANTS = (
         ),
         ("", "who said something is far too", "if not person.statements and (far", "if (far"),
         ("", "what is known to be so is not looked at", "if whose.facts and (", "if False and ("),
-        ("", "too old a day late", "on >= (end := version.over[0]", "on > (end := version.over[0]"),
         ("", "too young the day it is soon", "on < (soon := version", "on <= (soon := version"),
         ("", "what was done passes at its date", "now.status is not Status.DONE and", ""),
         ("", "one set of several is read", "if len(named) == 1:", "if named:"),
     ),
     *of(
         REACH,
-        ("", "rules to come are the present one's", " or version is not alike.rule.versions[0]:", ":"),
         ("", "exclusions reach nothing", "if version.who.unless:\n        return ANY", ""),
         ("", "what was done too early reaches nothing", "return _early(version, whole), whole[1]", "return whole"),
         ("", "what holds is counted from today", "counts = whole[0] if on < whole[1] else on", "counts = on"),

@@ -1,11 +1,12 @@
-"""Two doses are never on the same day, whatever the interval a course allows."""
+"""What counts as done: two doses are never on the same day, and what keeps a rule away does not satisfy it."""
 
 from dataclasses import replace
 from datetime import date
 
-from phr.prevention.dates import NONE
+from phr.prevention.dates import NONE, Duration
 from phr.prevention.engine import judge
 from phr.prevention.person import Event, Person
+from phr.prevention.rule import After
 from phr.prevention.rulebook import RULES
 
 BY = frozenset({"zoster-recombinant"})
@@ -20,3 +21,15 @@ def test_two_on_one_day_are_one() -> None:
     hasty = replace(rule, versions=(replace(version, schedule=replace(version.schedule, courses=courses)),))
     given = (Event(date(2026, 3, 1), BY), Event(date(2026, 3, 1), BY))
     assert judge(hasty, Person(date(1955, 1, 1), "male", given), date(2026, 4, 1)).step == 2
+
+
+def test_what_excludes_does_not_count_as_done() -> None:
+    """What keeps a rule away for a day is, the day over, nothing that satisfies it."""
+    rule = next(one for one in RULES.all if one.versions[0].schedule.shape == "once")
+    version = rule.versions[0]
+    who = replace(version.who, sex=None, none=(), unless=(After(BY, Duration(days=1)),))
+    kept_away = replace(rule, versions=(replace(version, who=who),))
+    born = date(1990, 3, 1)
+    on = version.who.age.start.after(born)
+    told = judge(kept_away, Person(born, "male", (Event(on, BY),)), on + date.resolution)
+    assert told.status in ("due", "overdue", "ask")

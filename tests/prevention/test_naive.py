@@ -10,8 +10,9 @@ from msgspec.structs import astuple, replace
 
 from phr.prevention import engine
 from phr.prevention.advice import Advice
-from phr.prevention.person import Person
-from phr.prevention.rule import Rule, Rules
+from phr.prevention.dates import Duration
+from phr.prevention.person import Event, Person
+from phr.prevention.rule import Rule, Rules, Schedule, Source, Version, Who, Words
 from phr.prevention.rulebook import RULES, person_of, read_all
 from tests.prevention import boundaries, naive, people
 
@@ -75,6 +76,7 @@ def test_the_engine_agrees_on_rules_at_random() -> None:
             person = people.person(random, [rule], TODAY)
             for on in days(random, rule, person):
                 clauses.update(clause.name for clause in agree(rule, person, on).why)
+                agree(rule, Person(person.born, person.sex), on)
     of_the_page = {"not-in-force", "contraindicated", "said-not-concerned", "declined", "indicated", "later", "sex"}
     of_the_page |= {"cohort", "excluded", "after", "lacks", "ask", "not-yet", "past", "soon", "due", "overdue"}
     of_the_page |= {"done", "declared", "too-early", "not-pregnant", "not-this-time"}
@@ -93,6 +95,22 @@ def test_the_next_change_is_the_first_day_that_differs() -> None:
         assert within == expected, told(rule, person, on, said, expected)
         found += expected is not None
     assert found > SCANNED / 4
+
+
+def test_what_was_done_long_before_is_not_changed_by_being_soon_again() -> None:
+    """The first of two windows is done, early: that the second would be told of soon changes nothing until then."""
+    schedule = Schedule("each", frozenset({"oak"}), None, (Duration(10), Duration(11)), "age", soon=Duration(2, 3))
+    source, words = Source("", "", "", date(2020, 1, 1), False), Words("", "")
+    version = Version(date(2020, 1, 1), "recommended", Who(), schedule, words, "read", ("inbox",), None, source)
+    rule = Rule("twice", words, "screening", (version,))
+    born = date(2026, 1, 15)
+    person = Person(born, "female", (Event(date(2026, 2, 1), frozenset({"oak"})),))
+    on = date(2026, 9, 20)
+    told = agree(rule, person, on)
+    assert told.status == "done"
+    assert told.until is not None
+    assert on < told.until
+    assert told.next_change == naive.next_change(rule, person, on, HORIZON) != told.until
 
 
 def test_nothing_changes_before_the_next_change_however_far() -> None:
