@@ -7,7 +7,7 @@ from phr import mail
 from phr.access.installation import Installation
 from phr.core.outbox import Deliver
 from phr.mssante import delivery as mssante
-from phr.notifications import pushing
+from phr.notifications import pushing, quiet
 from phr.subscriptions import delivery
 from phr.subscriptions.ledger import WAKE as REST_HOOK
 
@@ -18,7 +18,8 @@ def deliverers(server: AuthServer, installation: Installation) -> dict[str, Deli
     found: dict[str, Deliver] = {logout.KIND: logout.deliverer(server.issuer, server.signing)}
     found[REST_HOOK] = delivery.deliverer(server, installation)
     if settings.mail is not None:
-        found[MAIL] = mail.deliverer(settings)
-    found |= pushing.deliverers(server.engine, server.keys, settings)
+        found[MAIL] = quiet.kept(mail.deliverer(settings), server.clock)
+    pushes = pushing.deliverers(server.engine, server.keys, settings)
+    found |= {kind: quiet.kept(push, server.clock) for kind, push in pushes.items()}
     found |= mssante.deliverers(installation, server.clock)
     return found

@@ -4,18 +4,28 @@ The rule: it is written in the transaction that causes it; a mail or a push says
 to know more: never who, nor what, nor any health data; and nobody is told of what they do not see.
 """
 
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+
 from auth import mail
 from auth.accounts import Account
 from phr import rights
+from phr.access.reader import Citizen, Delegate, System
 from phr.access.visit import Deed
 from phr.core import outbox
-from phr.notifications import entry, pushing
-from phr.notifications.audience import Listener, audience, listening
+from phr.notifications import entry, pushing, quiet
+from phr.notifications.audience import Listener, audience, in_sight, listening
 from phr.notifications.entry import Kind
 from phr.preferences import prefers
 
 ALWAYS = frozenset({"emergency"})
 """What no preference silences (R1111-48). The others have `notify-<kind>` for mail and `push-<kind>` for devices."""
+EMAIL, PUSH = "email", "push"
+_PREFERENCE = {EMAIL: "notify", PUSH: "push"}
+TOGETHER = timedelta(hours=1)
+"""Documents filed within it are announced once: by one mail and one push, until what was announced is read."""
+_LOOKED = 100
+Hours = Iterable[quiet.Hours]
 
 
 async def tell(deed: Deed, kind: Kind, *, about: str = "", always: bool = False, confidential: bool = False) -> None:
@@ -26,34 +36,66 @@ async def tell(deed: Deed, kind: Kind, *, about: str = "", always: bool = False,
     kind has its mail, `auth/mails/notice_<kind>.toml`.
     """
     for listener in await audience(deed, kind, about, confidential=confidential):
-        await _tell(listener, kind, about, always=always)
+        await _tell(listener, kind, [about], {about} if listener.sees else (), preferred(listener, kind, always=always))
 
 
-async def remind(deed: Deed, account: Account, kind: Kind, about: str, *, mailed: bool, pushed: bool) -> None:
-    """Tell one account, by these ways and the centre."""
-    await _tell(await listening(deed, account, about), kind, about, mailed=mailed, pushed=pushed)
+async def tell_filed(deed: Deed, documents: Sequence[str]) -> None:
+    """Tell of documents that somebody else filed, all at once: an entry for each, one mail and one push at most.
+
+    What the person files is told to nobody; what another files for them, not to that one; an import, to nobody.
+    """
+    reader = deed.visit.reader
+    if not documents or isinstance(reader, Citizen | System):
+        return
+    filer = reader.account if isinstance(reader, Delegate) else ""
+    for to in await audience(deed, "document", "", confidential=False):
+        if str(to.account.id) == filer:
+            continue
+        seen = await in_sight(to.deed, to.deed.view, documents)
+        by = () if await _waits(to, "document", TOGETHER) else preferred(to, "document")
+        await _tell(to, "document", documents, seen, by)
+
+
+async def remind(deed: Deed, account: Account, kind: Kind, about: str, *, by: Collection[str], hours: Hours) -> None:
+    """Tell one account, by the centre and these ways, which keep these quiet hours."""
+    to = await listening(deed, account, about)
+    await _tell(to, kind, [about], {about} if to.sees else (), by, hours)
+
+
+def preferred(to: Listener, kind: Kind, *, always: bool = False) -> frozenset[str]:
+    """The ways, beside the centre, by which the person lets this kind be told."""
+    now, provisions = to.deed.visit.now, to.deed.provisions
+    silent = not always and kind not in ALWAYS
+    return frozenset(
+        way for way, name in _PREFERENCE.items() if not silent or prefers(provisions, f"{name}-{kind}", now)
+    )
 
 
 async def _tell(
-    to: Listener, kind: Kind, about: str, *, always: bool = False, mailed: bool = True, pushed: bool = True
+    to: Listener, kind: Kind, abouts: Sequence[str], seen: Collection[str], by: Collection[str], hours: Hours = ()
 ) -> None:
-    """The entry, whatever they see now: the centre judges when they look. No mail or push of what they do not see."""
+    """The entries, whatever they see now: the centre judges when they look. One mail, one push, of what they see."""
     deed, account, keys = to.deed, to.account, rights.keys_of(to.deed)
-    now, system = deed.visit.now, deed.visit.installation.system_keys
-    made = await entry.put(deed.session, keys, account.id, kind, about, now)
-    if not to.sees:
-        return
+    session, now, system = deed.session, deed.visit.now, deed.visit.installation.system_keys
+    first = next((about for about in abouts if about in seen), None)
+    for about in abouts:
+        told = bool(by) and about == first
+        made = await entry.put(session, keys, account.id, kind, about, now, announced=told)
+        if told and EMAIL in by:
+            subject, text = _written(kind, to)
+            message = {"to": account.email, "subject": subject, "text": text, **quiet.said(hours)}
+            await outbox.enqueue(session, system, mail.KIND, message, now)
+        if told and PUSH in by:
+            await pushing.enqueue(session, system, account.id, keys.record, made, now, quiet.said(hours))
 
-    def wants(channel: str) -> bool:
-        return always or kind in ALWAYS or prefers(deed.provisions, f"{channel}-{kind}", now)
 
-    if mailed and wants("notify"):
-        subject, text = _written(kind, to)
-        await outbox.enqueue(
-            deed.session, system, mail.KIND, {"to": account.email, "subject": subject, "text": text}, now
-        )
-    if pushed and wants("push"):
-        await pushing.enqueue(deed.session, system, account.id, keys.record, made, now)
+async def _waits(to: Listener, kind: Kind, since: timedelta) -> bool:
+    """Whether an entry of this kind was announced lately, and is not read yet."""
+    deed, now = to.deed, to.deed.visit.now
+    unread = await entry.after(
+        deed.session, rights.keys_of(deed), to.account.id, entry.LATEST, now, _LOOKED, unread=True
+    )
+    return any(one.kind == kind and one.announced and one.at > now - since for one in unread)
 
 
 def _written(kind: Kind, to: Listener) -> tuple[str, str]:
@@ -66,4 +108,4 @@ def _written(kind: Kind, to: Listener) -> tuple[str, str]:
     return " / ".join(subject for subject, _ in parts), "\n\n".join(text.strip() for _, text in parts) + "\n"
 
 
-__all__ = ["Kind", "remind", "tell"]
+__all__ = ["EMAIL", "PUSH", "Kind", "preferred", "remind", "tell", "tell_filed"]

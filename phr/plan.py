@@ -17,7 +17,7 @@ from fhir.search import all_of, one_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents, events, links, provenance, rights
+from phr import blobs, documents, filing, links, provenance, rights
 from phr.access.consent import right_of
 from phr.access.provision import preference
 from phr.access.reader import Person, System
@@ -37,7 +37,6 @@ from phr.access.scope import CREATE, UPDATE, granted
 from phr.access.visit import Deed
 from phr.agenda import due
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
-from phr.events import Topic
 from phr.operated import ONLY_OPERATIONS, belonging, is_operated
 from phr.traits import record_traits
 
@@ -254,8 +253,7 @@ class Plan:
                 await self._govern(made)
                 if item.before is None:
                     await self._supersede(made)
-        documents_made = [made.reference for made in new if made.kind.name == "DocumentReference"]
-        await events.emit_all(deed, Topic.DOCUMENT, documents_made)
+        await filing.tell(deed, new)
         return drafts
 
     def _row(self, made: Draft, item: Item) -> Row:

@@ -22,11 +22,12 @@ from phr.core.database import Database
 from phr.core.keys import KeyEncryptionKeys
 from phr.core.vault import KeyFile
 from phr.prevention import campaign_files, pyramid, queue
-from phr.prevention.campaign import PARIS, Programme
+from phr.prevention.campaign import Programme
 from phr.prevention.dates import NEVER, day
 from phr.prevention.rehearsal import LAST, SEXES, Rehearsal, about, band, rehearse, told
 from phr.prevention.rulebook import RuleError
 from phr.prevention.sending import Looked
+from phr.representation import PARIS
 
 campaigns_cli = typer.Typer(no_args_is_help=True, help="Campaigns of prevention: what is told to whom, and when.")
 _T = TypeVar("_T")
@@ -103,7 +104,7 @@ def dry_run(
     Console().print(_table(counted))
     typer.echo(
         f"{campaign.title.en}, {that_day}: {about(counted.people)} people, {about(counted.messages)} messages, "
-        f"{about(counted.mails)} e-mails."
+        f"{about(len(counted.mailed))} e-mails, {about(len(counted.pushed))} notified on a device."
     )
     if svg is not None:
         svg.write_text(pyramid.drawn(f"{campaign.title.en}, {that_day}", counted.cells), encoding="utf-8")

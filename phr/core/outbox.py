@@ -59,6 +59,14 @@ Deliver = Callable[[dict[str, Any]], None]
 """Sends one message; any exception means it was not sent."""
 
 
+class NotNowError(Exception):
+    """A message that keeps quiet hours is sent from `until` on: no failure, and no try."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__()
+        self.until = until
+
+
 _WRITTEN = ("id", "kind", "sealed", "created", "due", "tries")
 _INSERT = database.compile_query(
     insert(outbox).values({name: bindparam(name, type_=outbox.c[name].type) for name in _WRITTEN})
@@ -99,6 +107,9 @@ def send_one(engine: Engine, keys: SystemKeys, deliverers: Mapping[str, Deliver]
         mine = outbox.c.id == row.id
         try:
             deliverers[row.kind](json.loads(unseal(keys.get("accounts"), row.sealed, _context(row.id))))
+        except NotNowError as held:
+            session.execute(update(outbox).where(mine).values(due=held.until))
+            return True
         except Exception as error:  # whatever the server or the network does: the message waits, and we say so
             dead = now if row.created <= now - GIVEN_UP else None
             log.warning("%s not sent, %s: %s", row.kind, "given up" if dead else "later", type(error).__name__)

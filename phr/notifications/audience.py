@@ -29,7 +29,7 @@ SELF = "carnet"
 """The installation's own name, as the client that tells."""
 POWERS: Mapping[str, frozenset[str]] = {
     "document": frozenset({CONSULT}),
-    "prevention": frozenset({CONSULT}),
+    "prevention": frozenset({CONSULT, AGENDA}),
     "prescription": frozenset({CONSULT, PRESCRIPTIONS}),
     "message": frozenset({CONSULT, MESSAGE}),
     "agenda": frozenset({CONSULT, AGENDA}),

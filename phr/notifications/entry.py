@@ -68,13 +68,14 @@ Index("notification_record_idx", notification.c.bucket, notification.c.record)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry, opened. `about`: the resource, `Type/id`, or nothing."""
+    """One entry, opened. `about`: the resource, `Type/id`, or nothing. `announced`: by mail or by push too."""
 
     id: UUID
     kind: str
     about: str
     at: datetime
     read: bool
+    announced: bool
 
 
 _OF = and_(
@@ -104,10 +105,12 @@ _MARK = compile_query(update(notification).where(_CHOSEN).values(read=bindparam(
 _DROP = compile_query(delete(notification).where(_CHOSEN))
 
 
-async def put(session: Session, keys: RecordKeys, recipient: UUID, kind: Kind, about: str, at: datetime) -> UUID:
+async def put(
+    session: Session, keys: RecordKeys, recipient: UUID, kind: Kind, about: str, at: datetime, *, announced: bool
+) -> UUID:
     """Leave an entry for an account, and forget its oldest ones; the id of the new one."""
     made, own = uuid4(), {"recipient": recipient, "record": keys.record}
-    said = json.dumps({"kind": kind, "about": about, "at": at.isoformat()}).encode()
+    said = json.dumps({"kind": kind, "about": about, "at": at.isoformat(), "announced": announced}).encode()
     more = {"id": made, "bucket": bucket_of(keys.record), "at": at, "read": False}
     await session.fetch(_PUT, {**own, **more, "sealed": keys.seal(said, _context(made))})
     await session.fetch(_FORGET, {**own, "oldest": at - KEPT})
@@ -141,7 +144,8 @@ async def drop(session: Session, keys: RecordKeys, recipient: UUID, ids: Iterabl
 
 def _opened(keys: RecordKeys, row: Any) -> Entry:
     said = json.loads(keys.unseal(row["sealed"], _context(row["id"])))
-    return Entry(row["id"], said["kind"], said["about"], datetime.fromisoformat(said["at"]), row["read"])
+    at, announced = datetime.fromisoformat(said["at"]), said.get("announced", False)
+    return Entry(row["id"], said["kind"], said["about"], at, row["read"], announced)
 
 
 def _context(id: UUID) -> str:

@@ -5,7 +5,7 @@ lets who receives it show it once. A device that is gone is forgotten at once.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -31,10 +31,15 @@ class NotPushedError(Exception):
     """The push service, or the operator, did not take it: it is tried again."""
 
 
-async def enqueue(session: Session, keys: SystemKeys, account: UUID, record: str, entry: UUID, now: datetime) -> None:
-    """Push an entry to every device that its account registered in this record, once the transaction commits."""
+async def enqueue(
+    session: Session, keys: SystemKeys, account: UUID, record: str, entry: UUID, now: datetime, more: Mapping[str, Any]
+) -> None:
+    """Push an entry to every device that its account registered in this record, once the transaction commits.
+
+    `more`: what else the message bears while it waits, such as its quiet hours.
+    """
     for one in await device.listed(session, keys, account, record, now):
-        message = {"account": str(account), "device": str(one.id), "notification": entry.hex}
+        message = {"account": str(account), "device": str(one.id), "notification": entry.hex, **more}
         await outbox.enqueue(session, keys, KINDS[one.kind], message, now)
 
 

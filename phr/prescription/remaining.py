@@ -14,8 +14,8 @@ from phr.access.visit import Deed
 from phr.operated import PRESCRIPTION, keys_of, mark
 from phr.prescription import limits, supply
 from phr.prescription.supply import Given, Line
-from phr.prevention.campaign import PARIS
 from phr.prevention.dates import day
+from phr.representation import PARIS
 
 Json = dict[str, Any]
 MOST = 2000

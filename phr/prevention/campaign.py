@@ -5,13 +5,11 @@ The rule: it adds nothing to what the rules say of a person; it only chooses wha
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
+from phr.notifications.quiet import Hours, awake
 from phr.prevention.advice import Advice
 from phr.prevention.rule import Channel, Rules, Season, Words
-
-PARIS = ZoneInfo("Europe/Paris")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +29,7 @@ class Campaign:
     before: date
     season: Season | None
     per_week: int
-    quiet: tuple[time, time]
+    quiet: Hours
     stop_after_declined: bool
 
     def speaks_of(self, advice: Advice) -> bool:
@@ -51,14 +49,7 @@ class Campaign:
 
     def awake(self, at: datetime) -> datetime:
         """This instant, or the end of the quiet hours it is in."""
-        local = at.astimezone(PARIS)
-        first, last = self.quiet
-        now = local.time()
-        quiet = first <= now < last if first <= last else now >= first or now < last
-        if not quiet:
-            return at
-        tomorrow = last <= now
-        return datetime.combine(local.date() + timedelta(days=tomorrow), last, PARIS).astimezone(at.tzinfo)
+        return awake(at, self.quiet)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

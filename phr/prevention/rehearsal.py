@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from uuid import UUID
 
 from phr.access.installation import Installation
 from phr.prevention import watch
-from phr.prevention.campaign import PARIS, Campaign, Programme
+from phr.prevention.campaign import Campaign, Programme
 from phr.prevention.person import Person
 from phr.prevention.sending import look
+from phr.representation import PARIS
 
 SMALL = 5
 """Fewer people than that are not told apart."""
@@ -26,12 +28,15 @@ Cell = tuple[int | None, str | None]
 
 @dataclass(slots=True)
 class Rehearsal:
-    """How many records were looked at; how many people, messages and mails there would be; people by age and sex."""
+    """How many records were looked at; how many people and messages there would be; people by age and sex; accounts
+
+    that would be mailed and pushed to: once, whatever the records they read."""
 
     looked: int = 0
     people: int = 0
     messages: int = 0
-    mails: int = 0
+    mailed: set[UUID] = field(default_factory=set)
+    pushed: set[UUID] = field(default_factory=set)
     cells: Counter[Cell] = field(default_factory=Counter)
 
 
@@ -45,7 +50,8 @@ async def rehearse(here: Installation, programme: Programme, campaign: Campaign,
             if found.told and found.person is not None:
                 counted.people += 1
                 counted.messages += found.told
-                counted.mails += found.mails
+                counted.mailed |= found.mailed
+                counted.pushed |= found.pushed
                 counted.cells[cell(found.person, on)] += 1
         yield counted
     yield counted

@@ -1,10 +1,10 @@
 """Looking at one record for those it concerns, and telling them: one transaction, whatever is killed in the middle.
 
 The rule: each recipient is told from what they themselves see, and what they are told is kept from who sees
-less. The message, its mark, the mail and the date of the next look commit together, or nothing does.
+less. The message, its mark, what announces it and the date of the next look commit together, or nothing does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -13,44 +13,46 @@ from sqlalchemy import DateTime, bindparam, or_, select
 
 from auth import accounts
 from auth.accounts import Account
-from auth.scopes import Scope
 from fhir import store
 from fhir.parameters import KINDS
+from fhir.predicate import Withheld
 from fhir.record import bucket_of, new_id
+from fhir.search import all_of
 from fhir.store import draft
 from fhir.tables import ID
 from fhir.validation import validate
 from phr import notices
 from phr.access.installation import Installation
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, Delegate, System, identity
+from phr.access.reader import System, identity
 from phr.access.scope import READ
 from phr.access.visit import Deed, Visit
 from phr.core.database import Session, compile_query
 from phr.core.errors import DomainError, Reason
 from phr.events import Topic, emit
 from phr.lifecycle import life_of
+from phr.notifications import device
+from phr.notifications.audience import Listener, listening, may_know
 from phr.preferences import prefers
 from phr.prevention import message, watch
 from phr.prevention.campaign import Programme
 from phr.prevention.dates import day
 from phr.prevention.engine import advise
 from phr.prevention.person import Person
-from phr.prevention.record import recall
+from phr.prevention.record import SOUGHT, WHOLE, recall
 from phr.prevention.telling import Recipient, Telling, choose
-from phr.representation import PARENT, representation
+from phr.representation import representation
 from phr.rights import keys_of
 
 SELF = "carnet"
 """The installation's own name, as the client that acts here."""
 NOBODY_YET = timedelta(days=30)
 """How long until a record that nobody reads is looked at again: an account opened meanwhile writes nothing in it."""
-_EVERYTHING = (Scope("patient", "*", frozenset("rs")),)
+_MOST = 100
 _COMMUNICATION = KINDS["Communication"]
-_PARENTS = compile_query(
+_DELEGATES = compile_query(
     select(representation.c.account).where(
         representation.c.record == bindparam("record", type_=ID),
-        representation.c.basis == PARENT,
         or_(
             representation.c.ended.is_(None),
             representation.c.ended > bindparam("now", type_=DateTime(timezone=True)),
@@ -61,12 +63,22 @@ _PARENTS = compile_query(
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What became of one look: whose it was, how many were told, by how many mails; `wait`: come back then."""
+    """What became of one look: whose it was, how many were told, whom by mail and push; `wait`: come back then."""
 
     person: Person | None = None
     told: int = 0
-    mails: int = 0
+    mailed: frozenset[UUID] = frozenset()
+    pushed: frozenset[UUID] = frozenset()
     wait: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one recipient is to be told. `ways`: those, beside the centre, that the campaigns and the person allow."""
+
+    to: Listener
+    telling: Telling
+    ways: frozenset[str]
 
 
 async def look(
@@ -101,41 +113,58 @@ async def look(
 
 
 async def _recipients(session: Session, here: Installation, name: str, now: datetime) -> list[Account]:
-    rows = await session.fetch(_PARENTS, {"record": name, "now": now})
+    rows = await session.fetch(_DELEGATES, {"record": name, "now": now})
     found = await accounts.reached(session, here.system_keys, name, [row["account"] for row in rows])
     return sorted(found, key=lambda one: one.record != name)
 
 
 async def _look(deed: Deed, programme: Programme, to: Sequence[Account], at: datetime, rehearsing: bool) -> Looked:
-    name = keys_of(deed).record
+    name, whose, plans = keys_of(deed).record, None, list[_Plan]()
     if not rehearsing:
         await watch.claim(deed.session, name, deed.visit.now)
-    dates: list[date] = []
-    looked = Looked()
-    for account in to:
-        through = await _through(deed, account)
-        person = await _seen(through)
+    dates = await _announcements(deed)
+    listeners = [await listening(deed, account, "") for account in to]
+    allowed = [one for one in listeners if may_know("prevention", one.deed.decision)]
+    dates += [] if allowed else [day(at) + NOBODY_YET]
+    for listener in allowed:
+        person = await _seen(listener.deed)
         if person is None:
             continue
-        recipient = await _recipient(through, account)
+        whose = whose or person
+        recipient = await _recipient(listener.deed, listener.account)
         telling = choose(programme, advise(programme.rules, person, day(at)), person.statements, recipient, at)
         dates += [] if telling.again is None else [telling.again]
-        wait = max((one for one in (looked.wait, telling.wait) if one is not None), default=None)
-        sent = bool(telling.items)
-        mailed = sent and telling.by("email")
-        looked = Looked(looked.person or person, looked.told + sent, looked.mails + mailed, wait)
-        if sent and not rehearsing:
-            await _tell(through, account, telling, at)
+        plans.append(_Plan(listener, telling, await _ways(listener, telling)))
+    told = sorted((one for one in plans if one.telling.items), key=lambda one: one.to.account.id)
     if not rehearsing:
+        # TRAP: in one order everywhere, else two records with the same two readers wait for each other for ever.
+        for one in told:
+            await _tell(one, at)
         await watch.settle(deed.session, name, min(dates, default=None))
-    return looked
+    waits = [one.telling.wait for one in plans if one.telling.wait is not None]
+    by_mail, by_push = (frozenset(_reached(told, way)) for way in (notices.EMAIL, notices.PUSH))
+    return Looked(whose, len(told), by_mail, by_push, max(waits, default=None))
 
 
-async def _through(deed: Deed, account: Account) -> Deed:
-    """The same transaction, seen as this account sees it."""
-    name = keys_of(deed).record
-    reader = (Citizen if account.record == name else Delegate)(SELF, str(account.id), name)
-    return await deed.through(reader, _EVERYTHING, READ)
+async def _announcements(deed: Deed) -> list[date]:
+    """When what awaits its announcement is shown to the person at the latest (R1111-53): nobody writes then."""
+    waits = await deed.fetch(all_of(deed.every(*WHOLE, *SOUGHT), Withheld(deed.visit.now), _MOST))
+    return [day(store.a_month_after(row["updated"])) for row in waits]
+
+
+def _reached(told: Sequence[_Plan], way: str) -> Iterator[UUID]:
+    return (one.to.account.id for one in told if way in one.ways)
+
+
+async def _ways(to: Listener, telling: Telling) -> frozenset[str]:
+    """By which ways it would reach them: said by a campaign and its rule, not refused, and for a push, to a device."""
+    keys, visit = keys_of(to.deed), to.deed.visit
+    ways = frozenset(one for one in notices.preferred(to, "prevention") if telling.by(one))
+    if notices.PUSH in ways:
+        system = visit.installation.system_keys
+        if not await device.listed(to.deed.session, system, to.account.id, keys.record, visit.now):
+            return ways - {notices.PUSH}
+    return ways
 
 
 async def _seen(deed: Deed) -> Person | None:
@@ -161,10 +190,11 @@ def _whom(deed: Deed, account: Account) -> UUID:
     return keys_of(deed).hashed(f"prevention|{account.id}")
 
 
-async def _tell(deed: Deed, account: Account, telling: Telling, at: datetime) -> None:
-    """The message, what is kept of it, and what says that a message is there."""
+async def _tell(plan: _Plan, at: datetime) -> None:
+    """The message, what is kept of it, and what says that a message is there: once a day for each way and account."""
+    deed, account, telling = plan.to.deed, plan.to.account, plan.telling
     keys, visit, session = keys_of(deed), deed.visit, deed.session
-    body = message.communication(keys.record, account, telling.advices, at)
+    body = message.communication(keys.record, account, telling.advices, at, deed.decision.because)
     issues = validate("Communication", body)
     if issues:
         raise DomainError(Reason.CONTENT, *issues)
@@ -176,6 +206,7 @@ async def _tell(deed: Deed, account: Account, telling: Telling, at: datetime) ->
     deed.touched.append(made.reference)
     await emit(deed, Topic.ADVICE, made.reference)  # the message: it is kept from who sees less than its recipient
     await watch.tell(session, keys.record, _whom(deed, account), [one.mark for one in telling.items], at)
-    await notices.remind(
-        deed, account, "prevention", made.reference, mailed=telling.by("email"), pushed=telling.by("push")
-    )
+    system = visit.installation.system_keys
+    ways = [one for one in sorted(plan.ways) if await watch.first_of_day(session, system, account.id, one, at)]
+    hours = {one.campaign.quiet for one in telling.items}
+    await notices.remind(deed, account, "prevention", made.reference, by=ways, hours=hours)

@@ -38,6 +38,8 @@ from fhir.record import BUCKETS, bucket_of
 from fhir.tables import ID, record
 from phr.access.journal import Tag, journal
 from phr.core.database import Database, Session, compile_query, metadata
+from phr.core.keys import SystemKeys
+from phr.core.vault import keyed_uuid, subkey
 from phr.prevention.dates import day
 
 prevention_watch = Table(
@@ -62,7 +64,11 @@ prevention_message = Table(
     Column("recipient", Uuid, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
 )
-"""`mark`: which campaign said what, of which occasion, to whom; `recipient`: whom. Hashed under the record's key."""
+"""`mark`: which campaign said what, of which occasion, to whom; `recipient`: whom. Hashed under the record's key.
+
+A row whose record is `ACCOUNTS` is of none: it says that an account was reached that day, by a mail or a push that says
+nothing, about whichever records; `mark` and `recipient` are hashed under the installation's key."""
+ACCOUNTS = "accounts"
 
 WRITING = (
     Tag.OPEN,
@@ -76,6 +82,7 @@ WRITING = (
     Tag.CLOSE,
 )
 """What changes a record, or who sees what of it. An evaluation is none of them, else it would cause the next one."""
+_REMEMBERED = timedelta(days=2)
 COMMITTED = timedelta(minutes=10)
 """An entry is in the journal, and seen, at most this long after the instant it bears."""
 PAGE = 500
@@ -96,6 +103,12 @@ _CLAIMED = compile_query(
     _CLAIM.on_conflict_do_update(
         index_elements=[_watch.bucket, _watch.record],
         set_={"looked": func.greatest(_watch.looked, _CLAIM.excluded.looked)},
+    )
+)
+_AGAIN = upsert(prevention_watch).values(**_place, looked=literal(_LONG_AGO, _instant), next_change=_today)
+_LOOK_AGAIN = compile_query(
+    _AGAIN.on_conflict_do_update(
+        index_elements=[_watch.bucket, _watch.record], set_={"next_change": _AGAIN.excluded.next_change}
     )
 )
 _SETTLE = compile_query(update(prevention_watch).where(_mine).values(next_change=bindparam("next", type_=Date())))
@@ -138,6 +151,18 @@ _DUE = compile_query(
     )
     .order_by(_watch.next_change, _watch.record)
     .limit(PAGE)
+)
+_REACHED = upsert(prevention_message).values(
+    {one.name: bindparam(one.name, type_=one.type) for one in prevention_message.c}
+)
+_FIRST = compile_query(_REACHED.on_conflict_do_nothing().returning(_told.at))
+_FORGET = compile_query(
+    delete(prevention_message).where(
+        _told.bucket == _place["bucket"],
+        _told.record == _place["record"],
+        _told.recipient == bindparam("recipient", type_=Uuid()),
+        _told.at < bindparam("before", type_=_instant),
+    )
 )
 _OPEN = compile_query(
     select(record.c.bucket, record.c.id)
@@ -208,6 +233,11 @@ async def settle(session: Session, name: str, next_change: date | None) -> None:
     await session.fetch(_SETTLE, {**_of(name), "next": next_change})
 
 
+async def look_again(session: Session, name: str, now: datetime) -> None:
+    """Say that a record changed, for what writes in it under a tag that is not of WRITING."""
+    await session.fetch(_LOOK_AGAIN, {**_of(name), "today": day(now)})
+
+
 async def drop(session: Session, name: str) -> None:
     """Watch a record no more: it is closed. What opens it again is in its journal."""
     await session.fetch(_DROP, _of(name))
@@ -223,6 +253,21 @@ async def tell(session: Session, name: str, recipient: UUID, marks: Sequence[UUI
     """Keep what one message says. Told already: raises asyncpg.UniqueViolationError, and nothing is sent."""
     rows = [{**_of(name), "mark": mark, "recipient": recipient, "at": at} for mark in marks]
     await session.execute_many(_TELL, rows)
+
+
+async def first_of_day(session: Session, keys: SystemKeys, account: UUID, way: str, at: datetime) -> bool:
+    """Whether an account was not reached yet that day (Paris) by this way; it is then, once this commits.
+
+    Two transactions that ask at once wait for each other: one of them is the first.
+    """
+    key = subkey(keys.get("lookup"), "prevention reached")
+    whom = keyed_uuid(key, str(account))
+    place = {"bucket": whom.int % BUCKETS, "record": ACCOUNTS, "recipient": whom}
+    mark = keyed_uuid(key, f"{account}|{way}|{day(at)}")
+    if await session.one(_FIRST, {**place, "mark": mark, "at": at}) is None:
+        return False
+    await session.fetch(_FORGET, {**place, "before": at - _REMEMBERED})
+    return True
 
 
 def _of(name: str) -> dict[str, object]:

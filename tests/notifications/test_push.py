@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from auth import grants
+from phr import deliveries
 from phr.access.consent import Terms
 from phr.access.provision import Right
 from phr.access.right import HIDDEN_FROM_PATIENT
 from phr.core import outbox
-from phr.core.settings import Webhook
-from phr.notifications import device, pushing
+from phr.core.settings import Mail, Webhook
+from phr.notifications import device, pushing, quiet
 from phr.notifications.device import MOST, UNUSED, push_device
 from phr.notifications.web_push import SENTENCE
 from tests.house import Caller, House
@@ -358,3 +360,15 @@ async def test_who_may_register(house: House, ada: Person) -> None:
 async def test_the_key_is_the_same_in_every_process(house: House, ada: Person) -> None:
     assert await key_of(ada.caller(), ada.record) == await key_of(ada.caller(), ada.record)
     assert len(await key_of(ada.caller(), ada.record)) == 87
+
+
+def test_every_way_out_keeps_the_quiet_hours_of_what_it_sends(house: House) -> None:
+    with_webhook(house, "https://operator.example/push")
+    installation, server = house.parts.installation, house.parts.server
+    installation.settings = replace(installation.settings, mail=Mail("smtp://127.0.0.1:9", ""))
+    server.clock = lambda: datetime(2026, 11, 23, 22, tzinfo=UTC)
+    found = deliveries.deliverers(server, installation)
+    for kind in ("mail", "push", "mobile-push"):
+        with pytest.raises(outbox.NotNowError) as held:
+            found[kind](quiet.said([(time_of_day(20), time_of_day(8))]))
+        assert held.value.until == datetime(2026, 11, 24, 7, tzinfo=UTC), kind

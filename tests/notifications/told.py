@@ -1,8 +1,9 @@
 """What is told, in tests: something happens in a record, and what each centre then says."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fhir.parameters import KINDS
@@ -12,6 +13,7 @@ from phr.access.scope import CREATE
 from phr.core import outbox
 from phr.documents import with_labels
 from phr.notices import Kind
+from phr.prevention.watch import prevention_watch
 from tests.house import ALL, Caller, House, observation
 from tests.kin import Person
 
@@ -58,6 +60,13 @@ async def unread(caller: Caller, record: str) -> int:
     answer = await caller.get(f"Patient/{record}/$notifications?_summary=count")
     assert answer.status_code == 200, answer.text
     return int(said(answer.json(), "unread"))
+
+
+def next_change(house: House, record: str) -> date | None:
+    """When prevention looks at a record again."""
+    rows = select(prevention_watch.c.next_change).where(prevention_watch.c.record == record)
+    with Session(house.parts.engine) as session:
+        return cast(date | None, session.execute(rows).scalar_one())
 
 
 def waiting(house: House, kind: str) -> list[Json]:

@@ -1,5 +1,6 @@
 """Campaigns: what is told, to whom, when and how often; from whose eyes; and what is never said outside."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,29 +9,38 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-from sqlalchemy import column, insert, select, table, update
+from asyncpg.exceptions import InterfaceError
+from sqlalchemy import column, func, insert, select, table, update
 from sqlalchemy.orm import Session
 
-from fhir.tables import record
+from fhir.tables import record, resource
 from phr import closing, destruction
 from phr.access.consent import Terms
 from phr.access.journal import Tag, journal
 from phr.access.provision import Right
+from phr.access.reader import System
+from phr.access.scope import READ
+from phr.access.visit import Visit
+from phr.core import database, outbox
 from phr.core.vault import seal
 from phr.lifecycle import Closing
+from phr.notifications import quiet
+from phr.notifications.entry import notification
 from phr.prevention import campaign_files, pyramid, queue, rehearsal, sending, watch
 from phr.prevention.advice import Advice, Clause, Status
-from phr.prevention.campaign import PARIS, Campaign, Programme
+from phr.prevention.campaign import Campaign, Programme
 from phr.prevention.canonical import FACT, plan_of
-from phr.prevention.dates import EVER, NEVER, Duration
+from phr.prevention.dates import EVER, NEVER, Duration, day
 from phr.prevention.person import Statement
 from phr.prevention.rule import Range, Rule, Rules, Schedule, Season, Source, Theme, Version, Who, Words
 from phr.prevention.rulebook import RULES, RuleError
 from phr.prevention.telling import Recipient, Telling, choose
-from phr.representation import PARENT, representation
+from phr.representation import PARENT, PARIS, representation
 from tests.deposit import label
 from tests.house import Caller, House
-from tests.kin import Person, person
+from tests.kin import Person, care, parameters, person, represent
+from tests.notifications.browser import Subscription
+from tests.notifications.told import centre, next_change, send, waiting
 from tests.phr.care import mails, notes
 from tests.phr.living_and_dying import operator
 
@@ -258,14 +268,6 @@ async def inbox(caller: Caller, name: str) -> list[Json]:
     return [entry["resource"] for entry in answer.json().get("entry", ())]
 
 
-def next_change(house: House, name: str) -> date | None:
-    with Session(house.parts.engine) as session:
-        found: date | None = session.execute(
-            select(watch.prevention_watch.c.next_change).where(watch.prevention_watch.c.record == name)
-        ).scalar_one()
-    return found
-
-
 @pytest.fixture
 async def claire(house: House) -> Person:
     return await person(house)
@@ -294,8 +296,8 @@ async def test_a_message_is_in_the_record_and_the_mail_says_nothing(house: House
 async def looked_once(house: House, who: Person) -> sending.Looked:
     """Looking again tells nobody; what the first look should have been."""
     again = await looked(house, who.record, BOTH, NOW + timedelta(days=9))
-    assert (again.told, again.mails) == (0, 0)
-    return sending.Looked(again.person, 1, 1)
+    assert (again.told, again.mailed) == (0, frozenset())
+    return sending.Looked(again.person, 1, frozenset({who.account}))
 
 
 async def test_who_refused_a_theme_is_not_told_of_it(house: House, claire: Person) -> None:
@@ -390,6 +392,263 @@ async def test_nobody_to_tell_a_dead_person_a_closed_record(house: House) -> Non
     with Session(house.parts.engine) as session:
         listed = select(watch.prevention_watch).where(watch.prevention_watch.c.record == shut.record)
         assert session.execute(listed).all() == []
+
+
+FAMILY = programme(rule("one", years=(0, 75), channels=("inbox", "email", "push")))
+PUSHING = Programme(
+    FAMILY.rules, (campaign("one", channels=frozenset({"inbox", "email", "push"}), stop_after_declined=False),), "m"
+)
+
+
+async def with_device(who: Person, name: str, where: str) -> None:
+    """Their browser, registered in a record."""
+    caller = who.caller() if name == who.record else who.acting(name)
+    given = parameters(**Subscription(f"https://push.example/{where}").given())
+    answer = await caller.post(f"Patient/{name}/$register-device", given)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_message_is_in_the_one_centre_and_pushed_as_the_person_prefers(house: House) -> None:
+    mute = programme(rule("one"), campaigns=PUSHING.campaigns)
+    cases = [(PUSHING, "", 1, 1), (FAMILY, "", 1, 0), (mute, "", 1, 0)]
+    cases += [(PUSHING, "push-prevention", 1, 0), (PUSHING, "notify-prevention", 0, 1)]
+    for n, (spoken, refused, mailed, pushed) in enumerate(cases):
+        who = await person(house)
+        await with_device(who, who.record, str(n))
+        if refused:
+            await house.lend(who.record, Terms(Right.PREFERENCE, permits=False, purpose=refused))
+        before = len(mails(house)), len(waiting(house, "push"))
+        found = await looked(house, who.record, spoken)
+        assert (len(found.mailed), len(found.pushed)) == (mailed, pushed), n
+        assert (len(mails(house)) - before[0], len(waiting(house, "push")) - before[1]) == (mailed, pushed), n
+        [message] = await inbox(who.caller(), who.record)
+        [entry] = await centre(who.caller(), who.record)
+        assert (entry["kind"], entry["about"]) == ("prevention", f"Communication/{message['id']}")
+        if pushed:
+            sent = waiting(house, "push")[-1]
+            assert set(sent) == {"account", "device", "notification", "quiet"}
+            assert sent["notification"] == entry["id"]
+    no_device = await person(house)
+    assert (await looked(house, no_device.record, PUSHING)).pushed == frozenset()
+
+
+async def test_what_was_not_sent_before_the_quiet_hours_waits_until_they_end(house: House, claire: Person) -> None:
+    await with_device(claire, claire.record, "claire")
+    await looked(house, claire.record, PUSHING)
+    sent: list[str] = []
+    evening = datetime(2026, 11, 23, 19, 59, tzinfo=PARIS)
+    clock = [evening]
+    server = house.parts.server
+
+    def refuse(message: Json) -> None:
+        sent.append("refused")
+        raise OSError
+
+    kinds = ("mail", "push")
+    with Session(server.engine) as session, session.begin():
+        session.execute(update(outbox.outbox).values(due=evening, created=evening))
+    send(house, {kind: quiet.kept(refuse, lambda: clock[0]) for kind in kinds}, evening)
+    assert sent == ["refused"] * 2
+    night = {kind: quiet.kept(lambda one: sent.append("sent"), lambda: clock[0]) for kind in kinds}
+    for hour in range(12):
+        clock[0] = evening + timedelta(minutes=1, hours=hour)
+        send(house, night, clock[0])
+    assert (sent, clock[0].hour) == (["refused"] * 2, 7)
+    with Session(server.engine) as session:
+        assert {one.tries for one in outbox.listed(session, dead=False)} == {1}, "to wait is no try"
+    morning = clock[0] = datetime(2026, 11, 24, 8, tzinfo=PARIS)
+    assert send(house, night, morning) == 2
+    assert sent[2:] == ["sent"] * 2
+
+
+async def family(house: House, size: int) -> tuple[Person, list[str]]:
+    """A mother, and the records she reads: hers, and her children's."""
+    mum = await person(house, "Sara")
+    children = [await person(house, f"N{n}", born="2016-05-17", account=False) for n in range(size)]
+    for child in children:
+        await represent(child, mum)
+    return mum, [mum.record, *(child.record for child in children)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_who_reads_several_records_is_reached_once_a_day(house: House, at_once: bool) -> None:
+    mum, names = await family(house, 4)
+    for name in names:
+        await with_device(mum, name, "phone")
+    if at_once:
+        await asyncio.gather(*(looked(house, name, PUSHING) for name in names))
+    else:
+        for name in names:
+            await looked(house, name, PUSHING)
+    to_mum = [one for one in mails(house) if "rappel" in one["subject"]]
+    assert (len(to_mum), len(waiting(house, "push"))) == (1, 1)
+    for name in names:
+        caller = mum.caller() if name == mum.record else mum.acting(name)
+        assert len(await inbox(caller, name)) == 1
+        assert "prevention" in {one["kind"] for one in await centre(caller, name)}
+    again = replace(PUSHING, campaigns=(replace(PUSHING.campaigns[0], id="again", per_week=9),))
+    tomorrow = NOW + timedelta(days=1)
+    for name in names:
+        await looked(house, name, again, tomorrow)
+    assert len([one for one in mails(house) if "rappel" in one["subject"]]) == 2
+    with Session(house.parts.engine) as session:
+        rows = session.execute(
+            select(watch.prevention_message).where(watch.prevention_message.c.record == watch.ACCOUNTS)
+        ).all()
+        assert len(rows) == 4
+        assert not {str(mum.account), mum.account.hex} & {str(one.recipient) for one in rows}
+
+
+async def test_what_reaches_nobody_leaves_the_day_to_what_does(house: House) -> None:
+    mum, (own, child) = await family(house, 1)
+    quietly = programme(rule("one", years=(0, 75)), campaigns=[campaign("one", channels=frozenset({"inbox"}))])
+    await looked(house, own, quietly)
+    await house.lend(child, Terms(Right.PREFERENCE, permits=False, purpose="notify-prevention"))
+    await with_device(mum, child, "phone")
+    await looked(house, child, PUSHING)
+    assert ([one for one in mails(house) if "rappel" in one["subject"]], len(waiting(house, "push"))) == ([], 1)
+    loud = replace(PUSHING, campaigns=(replace(PUSHING.campaigns[0], id="loud", per_week=9),))
+    other, _ = await family(house, 0)
+    await looked(house, other.record, loud)
+    assert [one["to"] for one in mails(house) if "rappel" in one["subject"]] == [other.email]
+
+
+async def test_two_who_read_each_other_are_told_without_waiting_for_each_other(house: House) -> None:
+    ada, bob = await person(house, "Ada"), await person(house, "Bob")
+    await care(ada, bob, "consult", "agenda")
+    await care(bob, ada, "consult", "agenda")
+    for n in range(6):
+        spoken = replace(PUSHING, campaigns=(replace(PUSHING.campaigns[0], id=f"c{n}", per_week=9),))
+        found = await asyncio.gather(
+            *(looked(house, one.record, spoken, NOW + timedelta(days=n)) for one in (ada, bob))
+        )
+        assert [one.told for one in found] == [2, 2]
+
+
+@pytest.mark.parametrize(("powers", "told"), [(("consult",), 1), (("consult", "agenda"), 2), (("agenda",), 1)])
+async def test_a_caregiver_is_told_who_looks_after_the_agenda(
+    house: House, claire: Person, powers: tuple[str, ...], told: int
+) -> None:
+    carer = await person(house, "Bob")
+    await care(claire, carer, *powers)
+    found = await looked(house, claire.record, BOTH)
+    assert (found.told, len(found.mailed)) == (told, told)
+    if told == 2:
+        [message] = [
+            one
+            for one in await inbox(carer.acting(claire.record), claire.record)
+            if "identifier" in one["recipient"][0]
+        ]
+        assert "personne que vous aidez" in message["payload"][0]["contentString"]
+        [entry] = await centre(carer.acting(claire.record), claire.record)
+        assert entry["about"] == f"Communication/{message['id']}"
+
+
+async def test_it_is_looked_at_again_when_what_awaits_its_announcement_is_shown(house: House, claire: Person) -> None:
+    """Nobody writes then: a result that the person sees from that day may make something due."""
+    hidden = {
+        "resourceType": "Observation",
+        "status": "final",
+        "subject": {"reference": claire.patient},
+        "code": {"coding": [{"system": FACT, "code": "chronic-disease"}]},
+        "effectiveDateTime": "2026-01-20",
+        "valueBoolean": True,
+        "meta": {"security": label("INVISIBLE_PATIENT")["coding"]},
+    }
+    ill = programme(rule("ill", all=("chronic-disease",), sets=frozenset({"zoster-recombinant"})))
+    assert (await house.depositor().post("Observation", hidden)).status_code == 201
+    assert (await looked(house, claire.record, ill, house.now())).told == 0
+    shown = next_change(house, claire.record)
+    assert shown is not None
+    assert timedelta(27) < shown - house.now().date() < timedelta(33)
+    later = datetime.combine(shown + timedelta(days=1), time(10), PARIS)
+    found = await sending.look(house.parts.installation, ill, claire.record, later, later)
+    assert found.told == 1
+
+
+class Killed(Exception):  # noqa: N818
+    """The process is gone."""
+
+
+async def test_killed_at_each_step_nobody_is_told_twice_nor_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection dies at the first statement of a look, then at the second, and so on until it is done."""
+    mum, (_, child) = await family(house, 1)
+    await with_device(mum, child, "phone")
+    steps = 0
+
+    def dying(patched: pytest.MonkeyPatch, after: int) -> None:
+        left = [after]
+        for name in ("fetch", "one", "execute_many"):
+            real = getattr(database.Session, name)
+
+            async def step(self: Any, *given: Any, real: Any = real) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    self._connection.terminate()
+                    raise Killed
+                return await real(self, *given)
+
+            patched.setattr(database.Session, name, step)
+
+    def counted() -> tuple[int, ...]:
+        with Session(house.parts.engine) as session:
+            marks = select(func.count()).select_from(watch.prevention_message)
+            kept = [
+                session.execute(marks.where(one)).scalar_one()
+                for one in (
+                    watch.prevention_message.c.record == child,
+                    watch.prevention_message.c.record == watch.ACCOUNTS,
+                )
+            ]
+            entries = select(func.count()).select_from(notification).where(notification.c.record == child)
+            messages = select(func.count()).select_from(resource).where(resource.c.kind == "Communication")
+            kept += [session.execute(one).scalar_one() for one in (entries, messages)]
+        reminders = [one for one in mails(house) if "rappel" in one["subject"]]
+        return (*kept, len(reminders), len(waiting(house, "push")))
+
+    before = counted()
+    while True:
+        steps += 1
+        with monkeypatch.context() as patched:
+            dying(patched, steps)
+            try:
+                done = (await looked(house, child, PUSHING)).told == 1
+            except (Killed, InterfaceError):
+                done = False
+        if done:
+            break
+        assert counted() == before, f"step {steps}"
+    assert steps > 20
+    once = tuple(one + more for one, more in zip(before, (1, 2, 1, 1, 1, 1), strict=True))
+    assert counted() == once
+    await looked(house, child, PUSHING)
+    assert counted() == once
+
+
+async def test_a_dry_run_counts_who_would_be_reached_as_they_prefer(house: House) -> None:
+    mum, names = await family(house, 3)
+    await with_device(mum, names[1], "phone")
+    refuses = await person(house)
+    await house.lend(refuses.record, Terms(Right.PREFERENCE, permits=False, purpose="notify-prevention"))
+    *_, counted = [
+        one async for one in rehearsal.rehearse(house.parts.installation, PUSHING, PUSHING.campaigns[0], TODAY)
+    ]
+    assert (counted.people, counted.messages, counted.mailed, counted.pushed) == (5, 5, {mum.account}, {mum.account})
+
+
+async def test_what_is_written_by_an_operation_is_looked_at_again(house: House, claire: Person) -> None:
+    await looked(house, claire.record, BOTH)
+    assert next_change(house, claire.record) == date(2060, 5, 17)
+    visit = Visit(house.parts.installation, System("tests"), (), (), house.now())
+    async with visit.act(claire.record, READ, Tag.PREVENTION, "tests") as deed:
+        await watch.look_again(deed.session, claire.record, house.now())
+    assert next_change(house, claire.record) == day(house.now())
+    unknown = await house.open_record()
+    async with house.parts.installation.database.session() as session:
+        await watch.look_again(session, unknown, house.now())
+    assert next_change(house, unknown) == day(house.now())
 
 
 def tags(house: House, name: str) -> list[str]:
@@ -495,7 +754,7 @@ async def test_a_dry_run_counts_and_writes_nothing(house: House) -> None:
     spoken = programme(ONE, TWO, campaigns=[campaign("one", name="a"), campaign("two", name="b")])
     rehearsed = rehearsal.rehearse(house.parts.installation, spoken, spoken.campaigns[0], TODAY)
     *_, counted = [one async for one in rehearsed]
-    assert (counted.looked, counted.people, counted.messages, counted.mails) == (8, 7, 7, 7)
+    assert (counted.looked, counted.people, counted.messages, len(counted.mailed)) == (8, 7, 7, 7)
     assert counted.cells == {(40, "female"): 6, (65, "female"): 1}
     assert mails(house) == []
     assert tags(house, people[0].record).count(Tag.PREVENTION.value) == 1
