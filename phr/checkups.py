@@ -31,6 +31,7 @@ from phr.inbox import RELATION
 from phr.inbox import put as leave_word
 from phr.plan import Item, Plan, judge
 from phr.preferences import refused
+from phr.prevention import watch
 from phr.prevention.dates import day
 from phr.prevention.person import Person as Subject
 from phr.prevention.record import recall
@@ -239,6 +240,7 @@ async def _keep(deed: Deed, made: Questionnaire, body: Json, id: object, base: s
     paper = checkup_paper.document(made, body, await _patient(deed) or {}, item.id, deed.visit, before)
     await plan.add(Item(DOCUMENT, plan.new_id(DOCUMENT), paper, DOCUMENT.name))
     drafts = await plan.store()
+    await watch.look_again(deed.session, rights.keys_of(deed).record, deed.visit.now)  # what is answered is advised on
     return next(written(one, created=id is None) for one in drafts if one.id == item.id)
 
 

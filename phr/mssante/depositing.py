@@ -15,6 +15,7 @@ from phr.mssante.filing import reference
 from phr.mssante.xdm import Document
 from phr.operated import keys_of
 from phr.plan import Item, Plan
+from phr.prevention import watch
 
 SCOPES = tuple(Scope("system", kind, frozenset("cr")) for kind in ("DocumentReference", "Binary"))
 _DOCUMENT, _BINARY = KINDS["DocumentReference"], KINDS["Binary"]
@@ -37,4 +38,5 @@ async def deposit(deed: Deed, client: str, documents: Sequence[Document]) -> tup
         await plan.add(Item(_DOCUMENT, document, reference(one, record, now, f"Binary/{binary}"), where))
         made.append(name)
     await plan.store()
+    await watch.look_again(deed.session, record, now)  # a report that came may be what was due
     return tuple(made)

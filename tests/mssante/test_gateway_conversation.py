@@ -4,6 +4,7 @@ from phr.mssante.writing import SUBJECT
 from tests.deposit import PDF, bytes_of
 from tests.mssante.circle import Circle, documents, messages, said_in, text_of, threads
 from tests.mssante.medium import DOCTOR, Mail, Report, xdm_file
+from tests.notifications.told import next_change
 from tests.phr.care import body
 
 ATTACHED = ("Courrier.pdf", "application/pdf", PDF)
@@ -54,6 +55,7 @@ async def test_a_medium_is_filed_as_a_deposit_with_its_message(circle: Circle) -
     await circle.settle()
     found = await documents(citizen, record)
     assert len(found) == 2
+    assert next_change(circle.house, record) is not None, "a report that came may be what was due"
     assert found[0]["type"]["coding"][0]["code"] == "11502-2"
     assert found[0]["custodian"]["display"] == "Cabinet des Lilas"
     contents = [

@@ -29,6 +29,7 @@ from phr.questionnaires import ANSWER, FOLDER, QUESTIONNAIRES, Questionnaire, at
 from tests import deposit
 from tests.house import House, observation
 from tests.kin import Person, care, parameters, person
+from tests.notifications.told import next_change
 from tests.phr.care import DOCTOR, body, consents, notes, software, who
 
 Json = dict[str, Any]
@@ -293,6 +294,7 @@ async def test_answers_and_their_pdf_are_kept_together(house: House) -> None:
     sarah = await woman(house)
     made = await completed(sarah)
     assert made["status"] == "completed"
+    assert next_change(house, sarah.record) == day(house.now()), "what is answered is advised on"
     assert abs(datetime.fromisoformat(made["authored"]) - house.now()) < timedelta(minutes=1)
     app = sarah.caller()
     assert (await app.get(f"QuestionnaireResponse/{made['id']}")).json()["status"] == "completed"
