@@ -12,6 +12,7 @@ from typing import Any
 from fhir.parameters import KINDS, Kind
 from fhir.predicate import KindIn
 from fhir.search import one_of
+from fhir.stored import Stored
 from phr.access.consent import PROFESSIONALS
 from phr.access.journal import Tag
 from phr.access.reader import Citizen, Professional, Reader
@@ -22,6 +23,7 @@ from phr.core.errors import absent, forbidden, invalid
 from phr.plan import Item, Plan
 from phr.prevention.canonical import ANSWER, FACT, LAST_PERIOD, LOINC, RULE, plan_of
 from phr.prevention.dates import day
+from phr.prevention.elements import full
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
 from phr.prevention.rulebook import RULES
 from phr.prevention.statements import BY_PERSON, BY_PROFESSIONAL, DONE
@@ -69,8 +71,13 @@ async def answer(visit: Visit, record: str, said: Said, base: str) -> Written:
     kind, body = _task(visit, record, said, today) if said.fact is None else _observation(visit, record, said, today)
     require(visit, CREATE, kind)
     async with visit.act(record, CREATE, Tag.CREATE, asked_of(("Patient", record, "$answer-prevention"))) as deed:
-        if not await deed.fetch(one_of(deed.unscoped().inside, [KindIn(frozenset({"Patient"}))], gone=False)):
+        seen = deed.unscoped()
+        found = await deed.fetch(one_of(seen.inside, [KindIn(frozenset({"Patient"}))], gone=False))
+        if not found:
             raise absent()  # who sees nothing of the person has nothing to say of them
+        born = full(Stored.from_row(found[0]).json(seen.keyring).get("birthDate"))
+        if said.on is not None and born is not None and said.on < born:
+            raise invalid("Nothing was before the birth.", _at("on"))
         plan = Plan(deed, base)
         await plan.add(Item(kind, plan.new_id(kind), body, kind.name))
         [made] = await plan.store()
@@ -136,7 +143,7 @@ def _reason(word: str, reason: str | None) -> str:
 
 
 def _requester(reader: Reader) -> Json:
-    """Who says it. Of who acts for the person, the journal says who it was."""
+    """Who says it. Of who acts for the person, that they do: the journal says who it was."""
     match reader:
         case Citizen(record=record):
             return {"requester": {"reference": f"Patient/{record}"}}
@@ -144,7 +151,7 @@ def _requester(reader: Reader) -> Json:
             name = f"{who.given} {who.family}".strip()
             named = {"type": "Practitioner", "identifier": {"system": PROFESSIONALS, "value": who.id}}
             return {"requester": {**named, **({"display": name} if name else {})}}
-    return {}
+    return {"requester": {"type": "RelatedPerson", "display": "Qui agit pour la personne"}}
 
 
 def _observation(visit: Visit, record: str, said: Said, today: date) -> tuple[Kind, Json]:

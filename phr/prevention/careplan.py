@@ -18,9 +18,10 @@ from phr.prevention.dates import day
 from phr.prevention.engine import advise, satisfying
 from phr.prevention.facts import FACTS
 from phr.prevention.person import Person
-from phr.prevention.reading import read
+from phr.prevention.reading import Known, known
 from phr.prevention.rule import Rules, Theme, Version, Words
 from phr.prevention.rulebook import RULES
+from phr.prevention.statements import Spoken
 from phr.prevention.words import Language, audience, reason
 from phr.reading import refuse
 
@@ -68,18 +69,18 @@ def _among(asked: Sequence[tuple[str, str]], name: str, known: Iterable[str]) ->
 
 async def prevention(visit: Visit, record: str, asked: Wanted) -> Json:
     """`Patient/{id}/$prevention`; of somebody dead, nothing is proposed. Raises ABSENT, FORBIDDEN."""
-    person = await read(visit, record, "$prevention")
+    found = await known(visit, record, "$prevention")
     on = asked.on or day(visit.now)
-    return care_plan(RULES, person, record, on, asked)
+    return care_plan(RULES, found, record, on, asked)
 
 
-def care_plan(rules: Rules, person: Person | None, record: str, on: date, asked: Wanted = Wanted()) -> Json:
+def care_plan(rules: Rules, seen: Known | None, record: str, on: date, asked: Wanted = Wanted()) -> Json:
     """The CarePlan of a person on a day. `created` is that day, for nothing else makes it."""
-    found = [] if person is None else advise(rules, person, on)
+    found = [] if seen is None else advise(rules, seen.person, on)
     activities = [
-        {"detail": _detail(advice, person, on, asked.language)}
+        {"detail": _detail(advice, seen, on, asked.language)}
         for advice in found
-        if person is not None and advice.rule.theme in asked.themes and advice.status in asked.statuses
+        if seen is not None and advice.rule.theme in asked.themes and advice.status in asked.statuses
     ]
     return {
         "resourceType": "CarePlan",
@@ -98,12 +99,12 @@ def _in(words: Words, language: Language) -> str:
     return words.fr if language == "fr" else words.en
 
 
-def _detail(advice: Advice, person: Person, on: date, language: Language) -> Json:
+def _detail(advice: Advice, seen: Known, on: date, language: Language) -> Json:
     rule, version = advice.rule, advice.version
     dated = rule.versions[-1] if version is None else version
     status = {"coding": [{"system": STATUS, "code": advice.status.value}], "text": reason(advice, language)}
     detail: Json = {
-        "extension": [{"url": ADVICE, "extension": list(_parts(advice, person, on, language))}],
+        "extension": [{"url": ADVICE, "extension": list(_parts(advice, seen, on, language))}],
         "instantiatesCanonical": [f"{plan_of(rule.id)}|{dated.in_force.isoformat()}"],
         "code": {"coding": [{"system": RULE, "code": rule.id}], "text": _in(rule.title, language)},
         "status": _activity(advice),
@@ -127,7 +128,7 @@ def _period(advice: Advice) -> Json:
     return period | ({"end": last.isoformat()} if last is not None and (start is None or start <= last) else {})
 
 
-def _parts(advice: Advice, person: Person, on: date, language: Language) -> Iterator[Json]:
+def _parts(advice: Advice, seen: Known, on: date, language: Language) -> Iterator[Json]:
     rule, version = advice.rule, advice.version
     yield {"url": "status", "valueCode": advice.status.value}
     yield {"url": "theme", "valueCode": rule.theme}
@@ -141,8 +142,20 @@ def _parts(advice: Advice, person: Person, on: date, language: Language) -> Iter
     for name in advice.missing:
         question = {"url": "question", "valueString": _in(FACTS[name].question, language)}
         yield {"url": "missing", "extension": [{"url": "fact", "valueCode": name}, question]}
+    for said in seen.said:
+        if said.rule.id == rule.id and said.on <= on and (said.until is None or on < said.until):
+            yield {"url": "said", "extension": list(_said(said))}
     if version is not None:
-        yield from _of_version(version, person, on, language)
+        yield from _of_version(version, seen.person, on, language)
+
+
+def _said(said: Spoken) -> Iterator[Json]:
+    yield {"url": "word", "valueCode": said.word}
+    yield {"url": "on", "valueDate": said.on.isoformat()}
+    if said.until is not None:
+        yield {"url": "until", "valueDate": said.until.isoformat()}
+    yield {"url": "by", "valueCode": said.by}
+    yield from ({"url": name, "valueString": text} for name in ("name", "reason") if (text := getattr(said, name)))
 
 
 def _of_version(version: Version, person: Person, on: date, language: Language) -> Iterator[Json]:

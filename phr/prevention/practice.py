@@ -16,8 +16,7 @@ from phr.prevention.advice import Status
 from phr.prevention.careplan import Wanted, care_plan
 from phr.prevention.dates import day
 from phr.prevention.engine import stand
-from phr.prevention.person import Person
-from phr.prevention.reading import read
+from phr.prevention.reading import Known, known
 from phr.prevention.rule import Rules, Theme
 from phr.prevention.rulebook import RULES
 from phr.prevention.words import Language
@@ -88,8 +87,7 @@ async def due(visit: Visit, wanted: Asked, pairs: Pairs) -> Page:
     on, shown = day(visit.now), Wanted(None, wanted.language, statuses=wanted.statuses)
     plans = []
     for record in _records(page.found):
-        person = await _known(visit, record)
-        plan = care_plan(wanted.rules, person, record, on, shown)
+        plan = care_plan(wanted.rules, await _known(visit, record), record, on, shown)
         plans += [plan] if "activity" in plan else []
     return Page(plans, page.next)
 
@@ -106,14 +104,14 @@ async def count(visit: Visit, wanted: Asked) -> Count:
             if len(opened) == MOST_COUNTED:
                 return Count(counted, people, cut=True)
             opened.add(record)
-            person = await _known(visit, record)
-            if person is None:
+            seen = await _known(visit, record)
+            if seen is None:
                 continue
             people += 1
             counted.update(
                 (rule.id, status)
                 for rule in wanted.rules.all
-                if (status := stand(rule, person, on, []).status) in wanted.statuses
+                if (status := stand(rule, seen.person, on, []).status) in wanted.statuses
             )
         if page.next is None:
             return Count(counted, people, cut=False)
@@ -125,10 +123,10 @@ def _records(consents: Sequence[Json]) -> Iterator[str]:
     yield from dict.fromkeys(str(one["patient"]["reference"]).removeprefix("Patient/") for one in consents)
 
 
-async def _known(visit: Visit, record: str) -> Person | None:
+async def _known(visit: Visit, record: str) -> Known | None:
     """What is seen of a patient; None when nothing is any more, or they are dead."""
     try:
-        return await read(visit, record, "$due")
+        return await known(visit, record, "$due")
     except DomainError as error:
         if error.reason is not Reason.ABSENT:
             raise

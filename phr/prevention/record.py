@@ -42,20 +42,26 @@ _ABNORMAL = frozenset({"A", "AA", "H", "HH", "POS", "DET", "10828004", "26037300
 
 
 async def recall(deed: Deed) -> Person | None:
+    """Who the reader of a transaction sees in its record. None when they are dead. Raises ABSENT (`resources`)."""
+    found = await resources(deed)
+    return None if found is None else person_of(found, await products(deed.session, found))
+
+
+async def resources(deed: Deed) -> list[Json] | None:
     """What the reader of a transaction sees of its record. None when the person is dead: nothing is advised.
 
     Raises ABSENT when no Patient is in sight. In the journal, under the caller's tag: the Patient alone, for what was
     looked at is the whole record, and is the same whatever is in it.
     """
     view = deed.viewing(READ)
-    found = [row.json(view.keyring) for row in await _rows(deed, view)]
+    found: list[Json] = [row.json(view.keyring) for row in await _rows(deed, view)]
     patient = next((one for one in found if one["resourceType"] == "Patient"), None)
     if patient is None:
         raise absent()
     deed.touched.append(f"Patient/{patient['id']}")
     if patient.get("deceasedBoolean") or "deceasedDateTime" in patient:
         return None
-    return person_of(found, await products(deed.session, found))
+    return found
 
 
 async def _rows(deed: Deed, view: View) -> list[Stored]:

@@ -5,13 +5,13 @@ for them; who speaks again of a rule takes back what they had said.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from phr.prevention.canonical import ANSWER, rule_of
 from phr.prevention.dates import NEVER
-from phr.prevention.elements import Json, by_person, codings, when
+from phr.prevention.elements import Json, by_person, codings, objects, when
 from phr.prevention.known import ending
 from phr.prevention.person import Event, Said, Statement
 from phr.prevention.rule import Rule
@@ -22,9 +22,34 @@ BY_PROFESSIONAL = frozenset({"contraindicated", "indicated"})
 BY_PERSON = frozenset({*get_args(Said), DONE}) - BY_PROFESSIONAL
 
 
+By = Literal["person", "delegate", "professional"]
+"""In which capacity somebody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What stands of what was said of a rule, in [on, until). `name`: of a professional, as the Task says it."""
+
+    rule: Rule
+    word: str
+    on: date
+    until: date | None
+    by: By
+    name: str = field(default="", repr=False)
+    reason: str = field(default="", repr=False)
+
+
 def heard(tasks: Iterable[Json], born: date | None) -> tuple[list[Event], tuple[Statement, ...]]:
-    """What the person says they did, and what stands of what was said, in the order it was written."""
-    done, said = list[Event](), list[Statement]()
+    """What the person says they did, and what stands of what was said, in the order of its days."""
+    found = spoken(tasks, born)
+    done = [Event(one.on, _satisfies(one.rule, one.on), declared=True) for one in found if one.word == DONE]
+    said = (Statement(one.rule.id, cast(Said, one.word), one.on, one.until) for one in found if one.word != DONE)
+    return done, tuple(said)
+
+
+def spoken(tasks: Iterable[Json], born: date | None) -> tuple[Spoken, ...]:
+    """What stands of what was said, in the order of its days. `tasks`: in the order they were written."""
+    said = list[Spoken]()
     for task in tasks:
         found, on = _said(task), when(task, "executionPeriod", "authoredOn", born=born)
         if found is None or on is None:
@@ -32,11 +57,8 @@ def heard(tasks: Iterable[Json], born: date | None) -> tuple[list[Event], tuple[
         rule, word = found
         again = (when(task, "authoredOn") or on) if word == DONE else on
         said = [_until(one, again) if _same(one, rule, word) else one for one in said]
-        if word == DONE:
-            done.append(Event(on, _satisfies(rule, on), declared=True))
-        else:
-            said.append(Statement(rule.id, cast(Said, word), on, ending(task.get("executionPeriod"))))
-    return done, tuple(sorted((one for one in said if one.until is None or one.on < one.until), key=lambda one: one.on))
+        said.append(_spoken(task, rule, word, on))
+    return tuple(sorted((one for one in said if one.until is None or one.on < one.until), key=lambda one: one.on))
 
 
 def _said(task: Json) -> tuple[Rule, str] | None:
@@ -49,12 +71,24 @@ def _said(task: Json) -> tuple[Rule, str] | None:
     return (rule, word) if word in (BY_PERSON if by_person(task) else BY_PROFESSIONAL) else None
 
 
-def _same(before: Statement, rule: Rule, word: str) -> bool:
-    """Whether it was said of the same rule from the same side: the person's, or the professionals'."""
-    return before.rule == rule.id and (before.said in BY_PROFESSIONAL) is (word in BY_PROFESSIONAL)
+def _spoken(task: Json, rule: Rule, word: str, on: date) -> Spoken:
+    """Who acts for the person is not named (`answers`): the journal says who it was."""
+    requester = next(objects(task.get("requester")), {})
+    by: By = "delegate" if requester.get("type") == "RelatedPerson" else "person"
+    by = "professional" if word in BY_PROFESSIONAL else by
+    name = requester.get("display") if by == "professional" else None
+    reason = next(objects(task.get("statusReason")), {}).get("text")
+    until = None if word == DONE else ending(task.get("executionPeriod"))
+    return Spoken(rule, word, on, until, by, *(text if isinstance(text, str) else "" for text in (name, reason)))
 
 
-def _until(said: Statement, day: date) -> Statement:
+def _same(before: Spoken, rule: Rule, word: str) -> bool:
+    """Whether it was said of the same rule from the same side, the person's or the professionals'; what is done stays."""
+    same = before.rule.id == rule.id and before.word != DONE
+    return same and (before.word in BY_PROFESSIONAL) is (word in BY_PROFESSIONAL)
+
+
+def _until(said: Spoken, day: date) -> Spoken:
     return replace(said, until=min(said.until or NEVER, day))
 
 

@@ -1,5 +1,6 @@
 """Answering a recommendation over HTTP: who may say what, what it changes, and how it is taken back."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from fhir.validation import validate
 from phr import codes
 from phr.access.consent import PROFESSIONALS
+from phr.access.matrix import Matrix
 from phr.prevention.canonical import ANSWER, FACT, LOINC, plan_of
 from phr.prevention.rulebook import RULES
 from tests.access.city import as_professional, delegate
@@ -58,6 +60,15 @@ async def stand(caller: Caller, record: str, rule: str = BREAST) -> tuple[str, s
     """The status of a rule and the clause that decides."""
     found = parts(details(await plan(caller, record))[rule])
     return found["status"][0], found["clause"][0]
+
+
+async def spoken(caller: Caller, record: str, query: str = "") -> list[Json]:
+    """What the plan tells was said of a rule, oldest first."""
+    found = parts(details(await plan(caller, record, query))[BREAST]).get("said", ())
+    return [
+        {part["url"]: value for part in one for name, value in part.items() if name.startswith("value")}
+        for one in found
+    ]
 
 
 async def treating(house: House, record: str) -> Caller:
@@ -150,12 +161,57 @@ async def test_who_acts_for_the_person_speaks_for_them(house: House, record: str
     for name in ("mum", "dad"):
         caller = delegate(house, record, name=name)
         made = await told(caller, record, rule=BREAST, said="declined")
-        assert "requester" not in made
+        assert made["requester"]["type"] == "RelatedPerson"
+        assert "reference" not in made["requester"]
+        assert "identifier" not in made["requester"]
+        assert (await spoken(house.citizen(record), record))[-1]["by"] == "delegate"
         assert await stand(house.citizen(record), record) == ("not-concerned", "declined")
         assert (await caller.delete(f"Task/{made['id']}")).status_code == 204
     aunt = delegate(house, record, name="aunt")
     assert (await say(aunt, record, rule=BREAST, said="declined")).status_code == 403
     assert (await say(aunt, record, fact=RISK, value=True)).status_code == 403
+
+
+async def test_the_plan_tells_what_was_said_and_by_whom(house: House, record: str) -> None:
+    doctor, app = await treating(house, record), house.citizen(record)
+    assert await spoken(app, record) == []
+    await told(doctor, record, rule=BREAST, said="contraindicated", reason="Surveillance spécialisée")
+    theirs = {
+        "word": "contraindicated",
+        "on": "2026-11-22",
+        "by": "professional",
+        "name": f"{DOCTOR.given} {DOCTOR.family}",
+        "reason": "Surveillance spécialisée",
+    }
+    assert await spoken(app, record) == await spoken(doctor, record) == [theirs]
+    await told(app, record, rule=BREAST, said="done", on="2026-06-01")
+    await told(app, record, rule=BREAST, said="declined")
+    await told(app, record, rule=BREAST, said="later", until="2027-02-01", reason="Pas maintenant")
+    did, later = {"word": "done", "on": "2026-06-01", "by": "person"}, {"word": "later", "on": "2026-11-22"}
+    later |= {"until": "2027-02-01", "by": "person", "reason": "Pas maintenant"}
+    assert await spoken(app, record) == [did, theirs, later]
+    assert await spoken(app, record, "?on=2027-02-01") == [did, theirs]
+    assert await spoken(app, record, "?on=2026-06-01") == [did]
+    assert validate("CarePlan", await plan(app, record)) == ()
+    # A matrix that shows a physician the answers of others is all it takes for them to be told.
+    assert await spoken(doctor, record) == [theirs]
+    key = (DOCTOR.system, DOCTOR.profession, "")
+    line = house.parts.installation.matrix.lines[key]
+    shown = replace(line, kinds=line.kinds | {"Task"})
+    house.parts.installation.matrix = Matrix({**house.parts.installation.matrix.lines, key: shown})
+    colleague = professional("810602")
+    await house.relate(record, colleague.id)
+    for caller in (doctor, as_professional(house, colleague)):
+        assert await spoken(caller, record) == [did, theirs, later]
+
+
+@pytest.mark.parametrize("said", [{"rule": BREAST, "said": "done"}, {"fact": RISK, "value": True}])
+async def test_nothing_was_before_the_birth(house: House, record: str, said: Json) -> None:
+    app = house.citizen(record)
+    refused = await say(app, record, **said, on="1974-05-16")
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (422, "invalid")
+    assert "'on'" in refused.json()["issue"][0]["expression"][0]
+    await told(app, record, **said, on="1974-05-17")
 
 
 async def test_who_sees_nothing_says_nothing(house: House, record: str) -> None:
