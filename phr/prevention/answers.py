@@ -26,13 +26,12 @@ from phr.prevention.dates import day
 from phr.prevention.elements import full
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
 from phr.prevention.rulebook import RULES
-from phr.prevention.statements import BY_PERSON, BY_PROFESSIONAL, DONE
+from phr.prevention.statements import BY_PERSON, BY_PROFESSIONAL, DONE, LATER
 from phr.reading import require
 from phr.writing import Written, written
 
 Json = dict[str, Any]
 START = "pregnancy-start"
-LATER = "later"
 _STATUS = {
     DONE: "completed",
     "not-concerned": "cancelled",

@@ -9,6 +9,9 @@ from phr.access.consent import CLIENT
 from phr.prevention.dates import day
 
 Json = Mapping[str, Any]
+_PATIENT = re.compile(r"(?:^|/)Patient/([^/]+)(?:/_history/[^/]+)?$")
+_LIVED = range(1800, 2300)
+"""TRAP: 9999-12-31 is how many write that there is no end, and 0001-01-01 that it is not known: neither is a day."""
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 
@@ -39,13 +42,14 @@ def coded(concepts: Any) -> set[str]:
 
 
 def full(value: Any) -> date | None:
-    """A whole date, or the day it was in Paris at an instant; None for anything less."""
+    """A whole date, or the day it was in Paris at an instant; None for anything less, or that nobody lives to see."""
     if not isinstance(value, str) or len(value) < len("2026-01-01"):
         return None
     try:
-        return day(datetime.fromisoformat(value)) if "T" in value else date.fromisoformat(value)
+        found = day(datetime.fromisoformat(value)) if "T" in value else date.fromisoformat(value)
     except (ValueError, OverflowError):
         return None
+    return found if found.year in _LIVED else None
 
 
 def first(value: Any, born: date | None = None) -> date | None:
@@ -63,6 +67,8 @@ def first(value: Any, born: date | None = None) -> date | None:
         found = date(int(partial[1]), int(partial[2] or 1), 1)
     except ValueError:
         return None
+    if found.year not in _LIVED:
+        return None
     inside = born is not None and found < born and born.isoformat().startswith(str(value))
     return born if inside else found
 
@@ -70,6 +76,13 @@ def first(value: Any, born: date | None = None) -> date | None:
 def when(resource: Json, *names: str, born: date | None = None) -> date | None:
     """`first` of the first of these elements that says."""
     return next((found for name in names if (found := first(resource.get(name), born)) is not None), None)
+
+
+def another(resource: Json, patient: str) -> bool:
+    """Whether a resource says that it is about another Patient than the one of this id, wherever that one is kept."""
+    subject = next(objects(resource.get("patient", resource.get("subject"))), {})
+    named = _PATIENT.search(str(subject.get("reference")))
+    return named is not None and named[1] != patient
 
 
 def by_person(resource: Json) -> bool:

@@ -17,7 +17,7 @@ from phr.prevention.person import Event, Said, Statement
 from phr.prevention.rule import Rule
 from phr.prevention.rulebook import RULES
 
-DONE = "done"
+DONE, LATER = "done", "later"
 BY_PROFESSIONAL = frozenset({"contraindicated", "indicated"})
 BY_PERSON = frozenset({*get_args(Said), DONE}) - BY_PROFESSIONAL
 
@@ -56,8 +56,10 @@ def spoken(tasks: Iterable[Json], born: date | None) -> tuple[Spoken, ...]:
             continue
         rule, word = found
         again = (when(task, "authoredOn") or on) if word == DONE else on
-        said = [_until(one, again) if _same(one, rule, word) else one for one in said]
-        said.append(_spoken(task, rule, word, on))
+        new = _spoken(task, rule, word, on)
+        if word == LATER and new.until is None:
+            continue  # that is no refusal: until when is to be said
+        said = [*(_until(one, again) if _same(one, rule, word) else one for one in said), new]
     return tuple(sorted((one for one in said if one.until is None or one.on < one.until), key=lambda one: one.on))
 
 
@@ -83,7 +85,7 @@ def _spoken(task: Json, rule: Rule, word: str, on: date) -> Spoken:
 
 
 def _same(before: Spoken, rule: Rule, word: str) -> bool:
-    """Whether it was said of the same rule from the same side, the person's or the professionals'; what is done stays."""
+    """Whether it was said of the same rule from the same side, the person's or the professionals'; a deed stays."""
     same = before.rule.id == rule.id and before.word != DONE
     return same and (before.word in BY_PROFESSIONAL) is (word in BY_PROFESSIONAL)
 

@@ -395,6 +395,26 @@ def test_what_is_taken_back_does_not_come_back() -> None:
     ]
 
 
+def test_later_without_until_when_says_nothing() -> None:
+    refused = task(MAMMOGRAPHY, "declined", "2026-01-01")
+    for period in ({"start": "2026-03-01"}, {"start": "2026-03-01", "end": "9999-12-31"}):
+        endless = task(MAMMOGRAPHY, "later", "2026-03-01", executionPeriod=period)
+        assert person_of([endless]).statements == ()
+        assert [(one.said, one.until) for one in person_of([refused, endless]).statements] == [("declined", None)]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1799-12-31", "2300-01-01", "9999-12-31", "9999-12", "9999"])
+def test_a_day_that_nobody_lives_is_not_known(day: str) -> None:
+    """Many write 9999-12-31 where there is no end, and 0001-01-01 where the day is not known."""
+    period = {"effectiveDateTime": None, "effectivePeriod": {"start": "2026-01-01", "end": day}}
+    endless = {**fact("breast-high-risk", True, "2026-01-01"), **period}
+    assert person_of([endless]).answers["breast-high-risk"] == (Answer(True, date(2026, 1, 1), NEVER),)
+    assert person_of([patient(birthDate=day)]).born is None
+    told = [procedure(day), task(MAMMOGRAPHY, "declined", day), task(CERVICAL, "done", day)]
+    due = observation(coded(LOINC, "11778-8"), "2026-01-01", valueDateTime=day)
+    assert person_of([*told, due]) == Person(None, None)
+
+
 def test_what_was_done_by_several_means_holds_for_the_shortest() -> None:
     rule = RULES.get(CERVICAL)
     assert rule is not None
