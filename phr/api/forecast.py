@@ -14,7 +14,7 @@ from phr.core.errors import DomainError, Issue, Reason, invalid, malformed
 from phr.journal_words import preferred
 from phr.prevention import forecast
 from phr.prevention.dates import day
-from phr.prevention.elements import full
+from phr.prevention.elements import another, full
 from phr.prevention.person import Person
 from phr.prevention.reading import read
 from phr.prevention.record import person_of
@@ -89,6 +89,9 @@ def _person(patient: Json, immunizations: tuple[Json, ...]) -> Person | None:
     ]
     if issues:
         raise DomainError(Reason.CONTENT, *issues)
+    for n, one in enumerate(immunizations):
+        if "id" in patient and another(one, patient["id"]):
+            raise invalid("This is about another patient.", f"{_at('immunization')}[{n}].resource.patient")
     if full(patient.get("birthDate")) is None:
         raise invalid("The whole birth date is required.", f"{_at('patient')}[0].resource.birthDate", "required")
     dead = patient.get("deceasedBoolean") or "deceasedDateTime" in patient

@@ -9,7 +9,7 @@ from typing import Any
 from phr.core.errors import DomainError, Issue, Reason
 from phr.prevention.canonical import LOINC
 from phr.prevention.codes import VALUE_SETS
-from phr.prevention.elements import Json, objects
+from phr.prevention.elements import Json, another, objects
 from phr.prevention.known import READ
 from phr.prevention.person import Person
 from phr.prevention.record import person_of
@@ -57,6 +57,8 @@ def brought(prefetch: Any, patient: str) -> Person | None:
     about = next((one for one in found if one["resourceType"] == "Patient" and one.get("id") == patient), None)
     if about is None:
         raise unknown()
+    if any(another(one, patient) for one in found):
+        raise unknown()  # two people's facts taken for one's would be worse than none
     dead = about.get("deceasedBoolean") or "deceasedDateTime" in about
     return None if dead else person_of(found)
 

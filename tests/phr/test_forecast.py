@@ -142,6 +142,30 @@ async def test_nobody_is_recommended_anything_once_dead(house: House) -> None:
     assert await ask(house.depositor(), asked(deceasedBoolean=True)) == {"resourceType": "Parameters"}
 
 
+@pytest.mark.parametrize(
+    "patient",
+    [{"reference": "https://elsewhere.test/fhir/Patient/p"}, {"reference": "urn:uuid:1"}, {"display": "Léo"}],
+    ids=["elsewhere", "urn", "display"],
+)
+async def test_a_patient_may_be_named_in_any_way(house: House, patient: Json) -> None:
+    dose = {**vaccine("hexavalent", "2026-08-10"), "patient": patient}
+    assert of(await ask(house.depositor(), asked("2026-11-22", dose)))[HEXAVALENT]["doseNumberPositiveInt"] == 2
+
+
+async def test_of_a_patient_without_id_the_vaccines_are_theirs(house: House) -> None:
+    body = asked("2026-11-22", vaccine("hexavalent", "2026-08-10", "anybody"))
+    del body["parameter"][1]["resource"]["id"]
+    assert of(await ask(house.depositor(), body))[HEXAVALENT]["doseNumberPositiveInt"] == 2
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "1900-01-01", "2100-01-01", "9999-12-31"])
+@pytest.mark.parametrize("born", ["0001-01-01", "2026-06-10", "9999-12-31"])
+async def test_no_date_is_too_far(house: House, on: str, born: str) -> None:
+    dose = vaccine("hexavalent", "9999-12-31"), vaccine("mmr", "0001-01-01")
+    found = await ask(house.depositor(), asked(on, *dose, birthDate=born))
+    assert validate("Parameters", found) == ()
+
+
 async def test_in_english(house: House) -> None:
     found = await ask(house.depositor(), asked(), Accept_Language="en")
     assert found["parameter"][0]["resource"]["language"] == "en"
@@ -163,6 +187,8 @@ def without(name: str) -> Json:
         (asked(gender="x"), "where(name = 'patient')[0].resource.gender"),
         (asked("2026-11-22", vaccine("mmr", "2026-01-01"), vaccine("mmr", "x")), "[1].resource.occurrence"),
         (asked("2026-11-22", {"resourceType": "Observation"}), "[0].resource.resourceType"),
+        (asked("2026-11-22", vaccine("mmr", "2026-01-01"), vaccine("mmr", "2026-02-01", "q")), "[1].resource.patient"),
+        (asked("2026-11-22", vaccine("mmr", "2026-01-01", "p/_history/1"), id="q"), "[0].resource.patient"),
         ({"resourceType": "Parameters", "parameter": [{"name": "born", "valueDate": "x"}]}, "Parameters.parameter"),
     ],
 )
@@ -205,7 +231,7 @@ async def test_of_a_record_it_says_what_the_same_resources_would(house: House) -
     assert (await house.depositor().post("Immunization", dose)).status_code == 201
     before = len(entries(house, record))
     found = await forecast(house.citizen(record), record)
-    assert found == of(await ask(house.depositor(), asked("2026-11-22", dose)))
+    assert found == of(await ask(house.depositor(), asked("2026-11-22", dose, id=record)))
     [entry] = entries(house, record)[before:]
     assert (entry.tag, list(entry.resources)) == ("prevention", [f"Patient/{record}"])
     earlier = await forecast(house.citizen(record), record, "?assessmentDate=2026-08-09")
