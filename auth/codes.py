@@ -20,7 +20,8 @@ LIFETIME = timedelta(seconds=60)
 class Code:
     """What a code stands for. Its methods are those of Authlib's `AuthorizationCodeMixin` (OAuth and OpenID).
 
-    `jkt`: the key the client said it would prove (RFC 9449 §10), None when it did not say.
+    `jkt`: the key the client said it would prove (RFC 9449 §10), None when it did not say. `app_context`: what the
+    launch says to the app (`auth.launches`).
     """
 
     client: str
@@ -33,6 +34,7 @@ class Code:
     acr: str
     amr: tuple[str, ...]
     jkt: str | None = None
+    app_context: str = ""
 
     def get_redirect_uri(self) -> str:
         """Where the code was sent."""

@@ -72,6 +72,7 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         self.now = now
         self.consented: frozenset[str] = frozenset()
         self.chosen: str | None = None
+        self.app_context = ""
         self.grant: Grant | None = None
         self.asked: AuthlibRequest | None = None
         self.pushed: str | None = None
@@ -206,6 +207,9 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
             return self.token_response(self._system_claims(client, granted, confirmation), client.sector)
         grant = self.grant
         response = self.token_response(self._claims(client, grant, granted, confirmation), client.sector)
+        if self.app_context:
+            # CDS Hooks 2.0, Link: "sent to the SMART app as part of the OAuth 2.0 access token response".
+            response["appContext"] = self.app_context
         if scopes.OFFLINE in grant.scopes and grant.expires is not None:
             # RFC 9449 §5: the refresh token of a public client is bound to the key that was proven.
             bound = confirmation.jkt if client.public else grant.jkt

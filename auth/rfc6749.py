@@ -58,7 +58,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         visitor: Visitor = request.user
         client: clients.Client = self.client
         asked = request.payload.data
-        record, actor, until = exchange.chosen, None, None
+        record, actor, until, app_context = exchange.chosen, None, None, ""
         if client.kind is Kind.CITIZEN_APP:
             if visitor.account is None:
                 raise AccessDeniedError(redirect_uri=request.payload.redirect_uri)
@@ -66,10 +66,11 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             choices = exchange.home.records(*_place(exchange), visitor.account, exchange.now)
             until = next((choice.until for choice in choices if choice.record == record), None)
         elif "launch" in asked:
-            record = launches.take(exchange.session, exchange.keys, asked["launch"], client.id, visitor, exchange.now)
-            if record is None:
+            launched = launches.take(exchange.session, exchange.keys, asked["launch"], client.id, visitor, exchange.now)
+            if launched is None:
                 redirect_uri = request.payload.redirect_uri
                 raise InvalidRequestError("The launch context is unknown, used or expired.", redirect_uri=redirect_uri)
+            record, app_context = launched.record, launched.app_context
         granted = [one for one in scopes.split(request.scope) if one in exchange.consented]
         if record is None:
             granted = [one for one in granted if not _needs_record(one)]
@@ -95,6 +96,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
             acr=visitor.proof.acr,
             amr=visitor.proof.amr,
             jkt=asked.get("dpop_jkt"),
+            app_context=app_context,
         )
         codes.save(exchange.session, exchange.keys, code, made, exchange.now)
 
@@ -105,6 +107,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         # RFC 9449 §10: "the authorization server … verifies that the proof's key … matches the value of dpop_jkt".
         if found is None or found.jkt not in (None, exchange.jkt):
             raise InvalidGrantError("The code is unknown, used, expired, or another client's.")
+        exchange.app_context = found.app_context
         return found
 
     def authenticate_user(self, authorization_code: codes.Code) -> Grant | None:

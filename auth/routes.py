@@ -117,7 +117,8 @@ def router(server: AuthServer) -> APIRouter:
 
     @routes.post("/oauth/launch", status_code=201)
     async def launch(request: Request) -> Response:
-        """Hand a patient context over to an app (`auth.launches`): form parameters `client_id` and `patient`.
+        """Hand a patient context over to an app (`auth.launches`): form parameters `client_id`, `patient`, and
+        what to say to it, if anything, `appContext` (CDS Hooks 2.0, Link).
 
         For a professional's token, whatever its scopes: the context gives nobody anything they may not see already.
         """
@@ -134,7 +135,10 @@ def router(server: AuthServer) -> APIRouter:
         app, patient = form.get("client_id", ""), form.get("patient", "")
         if not app or not patient:
             return _json(_invalid("client_id and patient are required."))
-        return await _threaded(lambda: _handed(server, claims, app, patient))
+        said = form.get("appContext", "")
+        if len(said) > launches.LONGEST:
+            return _json(_invalid(f"appContext is at most {launches.LONGEST} characters."))
+        return await _threaded(lambda: _handed(server, claims, app, launches.Launch(patient, said)))
 
     @routes.options("/oauth/{endpoint}", include_in_schema=False)
     @routes.options("/.well-known/{document:path}", include_in_schema=False)
@@ -194,8 +198,8 @@ def _told(server: AuthServer, claims: Claims) -> Answer:
     return _UNTRUE if said is None else Answer(200, said)
 
 
-def _handed(server: AuthServer, claims: Claims, app: str, patient: str) -> Answer:
-    made = server.hand_over(claims, app, patient)
+def _handed(server: AuthServer, claims: Claims, app: str, launch: launches.Launch) -> Answer:
+    made = server.hand_over(claims, app, launch)
     if made is None:
         return _invalid("No such client takes a launch context.")
     lifetime = int(launches.LIFETIME.total_seconds())

@@ -196,14 +196,20 @@ class AuthServer:
             if visitor is not None:
                 logout.end(self, session, visitor, now)
 
-    def hand_over(self, claims: Claims, app: str, record: str) -> str | None:
+    def hand_over(self, claims: Claims, app: str, made: launches.Launch) -> str | None:
         """A launch context (`auth.launches`) for a client that takes them; None when there is no such client."""
         professional = claims.assistant or claims.professional
         with Session(self.engine) as session, session.begin():
             client = clients.find(session, app)
-            if professional is None or client is None or scopes.LAUNCH not in client.scopes:
+            takes = app == launches.PAGES or (client is not None and scopes.LAUNCH in client.scopes)
+            if professional is None or not takes:
                 return None
-            return launches.hand_over(session, self.keys, app, professional.id, record, self.clock())
+            return launches.hand_over(session, self.keys, app, professional.id, made, self.clock())
+
+    def take_over(self, launch: str, visitor: Visitor) -> launches.Launch | None:
+        """What was handed over to our own pages (`auth.launches`)."""
+        with Session(self.engine) as session, session.begin():
+            return launches.take(session, self.keys, launch, launches.PAGES, visitor, self.clock())
 
     def visitor(self, secret: str | None) -> Visitor | None:
         """Who this browser session is."""

@@ -24,7 +24,6 @@ from phr.core.errors import DomainError, Issue, Reason, absent, malformed
 from phr.journal_words import preferred
 from phr.prevention import cards, orders, prefetch
 from phr.prevention.dates import day
-from phr.prevention.elements import objects
 from phr.prevention.person import Person
 from phr.prevention.reading import read
 from phr.prevention.rulebook import RULES
@@ -125,7 +124,8 @@ def router(server: AuthServer, installation: Installation) -> APIRouter:
         ours, person = await in_our_record(request, client, said, asked.patient)
         if not ours:
             person = prefetch.brought(said.get("prefetch"), asked.patient)
-        found = [] if person is None else _cards(asked, person, day(server.clock()))
+        telling = cards.Telling(asked.language, asked.name, f"{server.issuer}{cards.APP}" if ours else None)
+        found = [] if person is None else _cards(asked, person, day(server.clock()), telling)
         headers = {"Cache-Control": "no-store", "Content-Language": asked.language}
         return JSONResponse({"cards": found}, headers=headers)
 
@@ -133,9 +133,11 @@ def router(server: AuthServer, installation: Installation) -> APIRouter:
     async def feedback(request: Request, id: str) -> JSONResponse:
         """What became of cards: how many were accepted and overridden goes to the log, and nothing is kept."""
         _, said = await called(request, id, f"{PATH}/{id}/feedback")
-        outcomes = [one.get("outcome") for one in objects(said.get("feedback"))]
-        if not outcomes or not all(one in _OUTCOMES for one in outcomes):
-            raise malformed("feedback lists cards, each with its outcome: accepted or overridden.", "feedback")
+        listed = said.get("feedback")
+        if not isinstance(listed, list) or not listed or not all(map(_is_feedback, listed)):
+            text = "feedback lists cards, each with its outcome (accepted or overridden) and outcomeTimestamp."
+            raise malformed(text, "feedback")
+        outcomes = [one["outcome"] for one in listed]
         log.info("cards of %s: %d accepted, %d overridden", id, *(outcomes.count(one) for one in _OUTCOMES))
         return JSONResponse({})
 
@@ -147,6 +149,12 @@ def _bearing(request: Request, token: str) -> Request:
     kept = [pair for pair in request.scope["headers"] if pair[0] not in (b"authorization", b"dpop")]
     bearer = (b"authorization", b"Bearer " + token.encode(errors="replace"))
     return Request({**request.scope, "headers": [*kept, bearer]})
+
+
+def _is_feedback(said: Any) -> bool:
+    """Whether it has what CDS Hooks 2.0 requires of a Feedback."""
+    texts = isinstance(said, dict) and all(isinstance(said.get(name), str) for name in ("card", "outcomeTimestamp"))
+    return texts and said.get("outcome") in _OUTCOMES
 
 
 def _text(said: Json, name: str) -> str:
@@ -172,7 +180,7 @@ def _call(id: str, said: Json, language: Language) -> Call:
     return Call(name, patient, language, orders.ordered(drafts, [one for one in selected if isinstance(one, str)]))
 
 
-def _cards(call: Call, person: Person, on: date) -> list[Json]:
+def _cards(call: Call, person: Person, on: date, telling: cards.Telling) -> list[Json]:
     if call.orders is None:
-        return cards.patient_view(RULES, person, on, call.language, call.name)
-    return cards.order_select(RULES, person, on, call.language, call.name, call.orders)
+        return cards.patient_view(RULES, person, on, telling)
+    return cards.order_select(RULES, person, on, telling, call.orders)

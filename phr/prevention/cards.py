@@ -4,8 +4,10 @@ The rule: a card says what the rule and the clauses say, to a professional; noth
 the same call give the same bytes.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ from phr.prevention.rule import Rules, Version, Words
 from phr.prevention.words import Language, audience, day_told
 
 Json = dict[str, Any]
-LONGEST = 140
-"""Characters of a summary; CDS Hooks 2.0, Card Attributes."""
+APP = "/pro/prevention"
+"""Where our page for professionals is launched (`phr.web.launched`), as a SMART app."""
+LONGEST = 139
+"""Characters of a summary; CDS Hooks 2.0, Card Attributes: "<140-character"."""
 MOST = 10
 """Cards of one answer: whoever reads more reads none."""
 _WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -31,18 +35,27 @@ _SETTLED = ("declined", "said-not-concerned", "after", "later")
 """Clauses that settle it for now, besides that it was done."""
 
 
-def patient_view(rules: Rules, person: Person, on: date, language: Language, call: str) -> list[Json]:
-    """What is overdue, then due; and one card of questions, for all that hangs on them. `call`: names the call."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How cards are told. `call`: names the call; `app`: the launch URL of a SMART app, if a record opens."""
+
+    language: Language
+    call: str
+    app: str | None = None
+
+
+def patient_view(rules: Rules, person: Person, on: date, telling: Telling) -> list[Json]:
+    """What is overdue, then due; and one card of questions, for all that hangs on them."""
     found = [one for one in advise(rules, person, on) if one.version and one.version.requirement != "information"]
     calling = [one for one in found if one.status in (Status.OVERDUE, Status.DUE)]
     calling.sort(key=lambda one: (one.status is Status.DUE, one.due or on, one.rule.id))
     asking = [one for one in found if one.status is Status.ASK]
-    cards = [_card(one, one.version, language, call) for one in calling[:MOST] if one.version is not None]
-    return cards + ([_questions(asking, language, call)] if asking else [])
+    cards = [_card(one, one.version, telling) for one in calling[:MOST] if one.version is not None]
+    return cards + ([_questions(asking, telling)] if asking else [])
 
 
 def order_select(
-    rules: Rules, person: Person, on: date, language: Language, call: str, orders: Iterable[frozenset[str]]
+    rules: Rules, person: Person, on: date, telling: Telling, orders: Iterable[frozenset[str]]
 ) -> list[Json]:
     """What there is to say of orders, each given by the value sets it is in; nothing of what no rule speaks of."""
     found = advise(rules, person, on)
@@ -50,7 +63,7 @@ def order_select(
     for order in orders:
         about = [one for one in found if one.version and not order.isdisjoint(satisfying(one.version))]
         kept |= {one.rule.id: one for one in _worth(about)}
-    cards = [_card(one, one.version, language, call) for one in kept.values() if one.version is not None]
+    cards = [_card(one, one.version, telling) for one in kept.values() if one.version is not None]
     return cards[:MOST]
 
 
@@ -72,7 +85,8 @@ def _next(found: Sequence[Advice]) -> list[Advice]:
     return sorted(found, key=lambda one: one.due or NEVER)[:1]
 
 
-def _card(advice: Advice, version: Version, language: Language, call: str) -> Json:
+def _card(advice: Advice, version: Version, telling: Telling) -> Json:
+    language = telling.language
     rule, source, words = advice.rule, version.source, _WORDS[language]
     title = _in(rule.title, language)
     warning = advice.status is not Status.ASK and (
@@ -80,7 +94,7 @@ def _card(advice: Advice, version: Version, language: Language, call: str) -> Js
         or (advice.status is Status.OVERDUE and version.requirement in ("mandatory", "recommended"))
     )
     return {
-        "uuid": _uuid(call, rule.id),
+        "uuid": _uuid(telling.call, rule.id),
         "summary": _short(_summary(advice, title, language)),
         "detail": "\n\n".join(_detail(advice, version, language)),
         "indicator": "warning" if warning else "info",
@@ -89,26 +103,38 @@ def _card(advice: Advice, version: Version, language: Language, call: str) -> Js
             "url": source.link,
             "topic": {"system": RULE, "code": rule.id, "display": title},
         },
-        "links": [{"label": words["detail"]["link"], "url": source.link, "type": "absolute"}],
+        "links": [
+            {"label": words["detail"]["link"], "url": source.link, "type": "absolute"},
+            *_launch(telling, {"rule": rule.id}),
+        ],
         "overrideReasons": [
             {"system": ANSWER, "code": code, "display": text} for code, text in words["override"].items()
         ],
     }
 
 
-def _questions(asking: Sequence[Advice], language: Language, call: str) -> Json:
+def _launch(telling: Telling, context: Json) -> Iterator[Json]:
+    """The link to the app, and what it says to it (CDS Hooks 2.0, Link)."""
+    if telling.app is not None:
+        label = _WORDS[telling.language]["detail"]["launch"]
+        yield {"label": label, "url": telling.app, "type": "smart", "appContext": json.dumps(context)}
+
+
+def _questions(asking: Sequence[Advice], telling: Telling) -> Json:
     """One card for all that is not known: each question once, and what hangs on it."""
+    language, links = telling.language, list(_launch(telling, {}))
     rules: dict[str, list[str]] = {}
     for advice in asking:
         for name in advice.missing:
             rules.setdefault(name, []).append(_in(advice.rule.title, language))
     lines = [f"- {_in(FACTS[name].question, language)} ({', '.join(titles)})" for name, titles in rules.items()]
     return {
-        "uuid": _uuid(call, "questions"),
+        "uuid": _uuid(telling.call, "questions"),
         "summary": _WORDS[language]["summary"]["asking"].format(many=len(rules)),
         "detail": "\n".join(lines),
         "indicator": "info",
         "source": {"label": "Carnet"},
+        **({"links": links} if links else {}),
     }
 
 

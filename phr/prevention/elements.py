@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+from fhir.primitive import EARLIEST, LATEST
 from phr.access.consent import CLIENT
 from phr.prevention.dates import day
 
 Json = Mapping[str, Any]
 _PATIENT = re.compile(r"(?:^|/)Patient/([^/]+)(?:/_history/[^/]+)?$")
-_LIVED = range(1800, 2300)
-"""TRAP: 9999-12-31 is how many write that there is no end, and 0001-01-01 that it is not known: neither is a day."""
+_LIVED = range(int(EARLIEST), int(LATEST))
+"""The years that what is written here may name (`fhir.primitive`); what is sent may name any.
+TRAP: 9999-12-31 is how many write that there is no end, and 0001-01-01 that it is not known: neither is a day.
+"""
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 

@@ -15,12 +15,13 @@ import httpx
 from fastapi import Request
 
 from auth.claims import Claims
+from auth.launches import PAGES
 from auth.rfc9068 import mint
 from auth.server import AuthServer
 from auth.sessions import Visitor
 from fhir import wire
 
-CLIENT = "carnet-pages"
+CLIENT = PAGES
 LIFETIME = timedelta(minutes=1)
 FHIR = "application/fhir+json"
 Json = dict[str, Any]

@@ -39,7 +39,7 @@ _SAYS = {"done": "said", "later": "later", "not-concerned": "set-aside", "declin
 """What may be said of a recommendation, and which words answer."""
 _DONE = frozenset({*_SAYS.values(), "answered", "unknown", "ended", "undone"})
 _TYPED = ("do", "rule", "fact", "value", "on", "months", "at")
-_TAKEN_BACK = "entered-in-error"
+TAKEN_BACK = "entered-in-error"
 _ASKED_BY_DATE = "pregnancy-start"
 
 Json = dict[str, Any]
@@ -201,9 +201,9 @@ async def _undone(mine: Mine, api: Api, rule: str) -> httpx.Response | None:
     if found.status_code != 200:
         raise Unread(found.status_code)
     tasks = [one["resource"] for one in found.json().get("entry", ()) if one["search"]["mode"] == "match"]
-    standing = [one for one in tasks if one["status"] != _TAKEN_BACK and by_person(one)]
+    standing = [one for one in tasks if one["status"] != TAKEN_BACK and by_person(one)]
     last = max(standing, key=lambda one: str(one.get("authoredOn", "")), default=None)
-    return None if last is None else await api.put(f"Task/{last['id']}", {**last, "status": _TAKEN_BACK})
+    return None if last is None else await api.put(f"Task/{last['id']}", {**last, "status": TAKEN_BACK})
 
 
 async def _refused(mine: Mine, api: Api, problem: str, form: Pairs, status: int) -> Response:

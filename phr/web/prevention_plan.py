@@ -32,6 +32,18 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said of a recommendation. `by`: person, delegate or professional, whose name is then known."""
+
+    word: str
+    on: date
+    until: date | None
+    by: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """One recommendation, and where the person stands with it: the parts of one activity of the CarePlan."""
 
@@ -52,6 +64,7 @@ class Recommendation:
     step: int | None
     missing: tuple[tuple[str, str], ...]
     events: tuple[Done, ...]
+    said: tuple[Said, ...]
     audience: str
     source: str
     source_title: str
@@ -197,12 +210,18 @@ def _recommendation(detail: Json) -> Recommendation:
         step=said.get("step"),
         missing=tuple((one["fact"], one.get("question", "")) for one in _inside(parts, "missing")),
         events=tuple(Done(date.fromisoformat(one["on"]), bool(one.get("declared"))) for one in _inside(parts, "event")),
+        said=tuple(map(_said, _inside(parts, "said"))),
         audience=said.get("audience", ""),
         source=said.get("source", ""),
         source_title=said.get("source-title", ""),
         verified=bool(said.get("source-verified")),
         checked=_day(said.get("source-checked")),
     )
+
+
+def _said(one: Mapping[str, Any]) -> Said:
+    on, until = date.fromisoformat(one["on"]), _day(one.get("until"))
+    return Said(one["word"], on, until, one["by"], one.get("name", ""), one.get("reason", ""))
 
 
 def _values(parts: Sequence[Json]) -> Iterator[tuple[Json, Any]]:

@@ -27,8 +27,10 @@ CALLBACK = "/signin/professional/callback"
 ACTIVITY = "/signin/professional/activity"
 LOGOUT = "/oauth/providers/professional/logout"
 HOME = "/professional/assistants"
-RETURNS = ("/pro/redeem", "/pro/pharmacy")
+RETURNS = ("/pro/redeem", "/pro/pharmacy", "/pro/prevention")
 """Our own pages that send a professional to sign in, and have them back."""
+_KEPT = ("ui_locales", "iss", "launch")
+"""What they have back with them: the language, and what a SMART launch is (`phr.web.launched`)."""
 WAY = Way(SIGN_IN, CALLBACK, "carnet_professional")
 CHOICE_COOKIE = "carnet_activity"
 CHOICE_LIFETIME = timedelta(minutes=10)
@@ -156,7 +158,7 @@ def _after(query: Pairs) -> str:
     """One of our own pages that asked for the sign-in, the application's request, or the professional's page."""
     there = dict(query).get("next", "")
     if there in RETURNS:
-        return to(there, [(name, value) for name, value in query if name == "ui_locales"])
+        return to(there, [(name, value) for name, value in query if name in _KEPT])
     return onward(query) if asks(query) else to(HOME, query)
 
 

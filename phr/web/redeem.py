@@ -100,7 +100,7 @@ def router(server: AuthServer) -> APIRouter:
         if not ends or patient.status_code != 200 or found.status_code != 200:
             return shown(request, visitor, "redeem_over", 404)
         values = {
-            "person": _person(patient.json(), language),
+            "person": person_of(patient.json(), language),
             "record": record,
             "until": moment(max(ends), language),
             "documents": [document(one, language) for one in resources(found.json())],
@@ -190,7 +190,8 @@ def _day(text: str, language: str) -> str:
     return day(datetime.fromisoformat(text), language) if "T" in text else text
 
 
-def _person(patient: Json, language: str) -> dict[str, str]:
+def person_of(patient: Json, language: str) -> dict[str, str]:
+    """How a person is called, and when they were born, in words."""
     name: Json = next(iter(patient.get("name", ())), {})
     told_name = " ".join([*name.get("given", ())[:1], name.get("family", "")]).strip()
     return {"name": told_name, "birth": _birth(patient.get("birthDate", ""), language)}

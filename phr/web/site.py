@@ -21,6 +21,7 @@ from phr.web import (
     enrolment,
     franceconnect,
     journal,
+    launched,
     logout,
     mailbox,
     me,
@@ -65,7 +66,7 @@ def routers(server: AuthServer, installation: Installation, providers: Providers
     yield franceconnect.router(server, providers.citizens, installation)
     for module in (me, sight, people, choices, prevention, checkups, contents, prescriptions):
         yield module.router(server)
-    for module in (pharmacy, messages, notifications, agenda):
+    for module in (launched, pharmacy, messages, notifications, agenda):
         yield module.router(server)
     yield share.router(server)
     yield journal.router(server)

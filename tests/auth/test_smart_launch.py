@@ -19,17 +19,17 @@ from tests.auth.city import City, Person, allow, asked, returned
 RECORD = f"0a1-{uuid4().hex}"
 
 
-async def launched(city: City, token: str, app: Client, patient: str = RECORD) -> httpx.Response:
+async def launched(city: City, token: str, app: Client, patient: str = RECORD, **more: str) -> httpx.Response:
     async with city.browser() as http:
-        form = {"client_id": app.id, "patient": patient}
+        form = {"client_id": app.id, "patient": patient, **more}
         return await http.post("/oauth/launch", data=form, headers={"Authorization": f"Bearer {token}"})
 
 
-async def handed(city: City, app: Client) -> str:
+async def handed(city: City, app: Client, **more: str) -> str:
     """A launch context made by the doctor's software."""
     software = city.citizen_app(**PRACTICE)
     first = await launched_token(city, software)
-    answer = await launched(city, first, app)
+    answer = await launched(city, first, app, **more)
     assert answer.status_code == 201, answer.text
     assert answer.json()["iss"] == f"{city.issuer}/fhir"
     launch: str = answer.json()["launch"]
@@ -62,6 +62,18 @@ async def test_a_context_serves_once_for_one_app_and_one_professional(city: City
         assert returned(await consented(city, client, who, scope=scope, launch=spoiled))["error"] == "invalid_request"
     assert "code" in returned(await consented(city, app, DOCTOR, scope=scope, launch=launch))
     assert returned(await consented(city, app, DOCTOR, scope=scope, launch=launch))["error"] == "invalid_request"
+
+
+async def test_what_a_card_says_to_the_app_comes_with_its_first_token(city: City) -> None:
+    """CDS Hooks 2.0, Link: "sent to the SMART app as part of the OAuth 2.0 access token response"."""
+    app, said = city.citizen_app(**PRACTICE), '{"rule": "é"}'
+    scope = "launch patient/Observation.rs offline_access"
+    first = await tokens(city, app, DOCTOR, scope=scope, launch=await handed(city, app, appContext=said))
+    assert first["appContext"] == said
+    assert "appContext" not in (await refreshed(city, app, first["refresh_token"])).json()
+    assert "appContext" not in await tokens(city, app, DOCTOR, scope=scope, launch=await handed(city, app))
+    long = await launched(city, await launched_token(city, city.citizen_app(**PRACTICE)), app, appContext="x" * 1001)
+    assert (long.status_code, long.json()["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["aud", "resource"])

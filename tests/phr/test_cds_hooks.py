@@ -106,10 +106,12 @@ async def cards(house: House, said: Json, service: str = VIEW, **headers: str) -
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
     found = {}
     for one in answer.json()["cards"]:
-        assert 0 < len(one["summary"]) <= LONGEST
+        assert 0 < len(one["summary"]) <= LONGEST < 140
         assert one["indicator"] in ("info", "warning")
         assert one["source"]["label"]
-        assert all(link["type"] == "absolute" and link["url"].startswith("https://") for link in one.get("links", ()))
+        for link in one.get("links", ()):
+            assert (link["type"], "appContext" in link) in {("absolute", False), ("smart", True)}
+            assert link["url"].startswith("https://" if link["type"] == "absolute" else house.settings.issuer)
         found[one["source"].get("topic", {"code": "questions"})["code"]] = one
     assert len({one["uuid"] for one in found.values()}) == len(found) == len(answer.json()["cards"])
     return found
@@ -225,6 +227,8 @@ async def test_a_jwt_is_good_once(house: House) -> None:
         (body(prefetch=prefetched(patient="q")), 412),
         (body(prefetch={name: one for name, one in prefetched().items() if name != "procedures"}), 412),
         (body(prefetch=prefetched(conditions="x")), 412),
+        (body(prefetch=prefetched(mammography("p"), mammography("q"))), 412),
+        (body(prefetch=prefetched(vaccine("mmr", "2020-01-01", "q"))), 412),
         (body(prefetch=prefetched(conditions={"resourceType": "OperationOutcome"})), 412),
         (body(prefetch=prefetched(procedures={**bundle(), "link": [{"relation": "next", "url": "x"}]})), 412),
     ],
@@ -261,6 +265,14 @@ async def test_what_is_overdue_is_told_with_its_source(house: House) -> None:
     assert found["questions"]["detail"].startswith("- ")
     done = await cards(house, body(prefetch=prefetched(no_risk("p", "2026-01-01"), mammography("p"))))
     assert BREAST not in done
+
+
+async def test_what_was_sent_of_no_day_is_not_known(house: House) -> None:
+    """What is sent is not validated, and many write 9999-12-31 where there is no end."""
+    endless = no_risk("p", "2026-01-01") | {"effectivePeriod": {"start": "2026-01-01", "end": "9999-12-31"}}
+    del endless["effectiveDateTime"]
+    never = mammography("p", "9999-12-31")
+    assert BREAST in await cards(house, body(prefetch=prefetched(endless, never, vaccine("mmr", "0001-01-01"))))
 
 
 async def test_in_english(house: House) -> None:
@@ -456,7 +468,12 @@ async def test_feedback_is_counted_and_not_kept(house: House, caplog: pytest.Log
     assert (answer.status_code, answer.json()) == (200, {})
     assert f"cards of {VIEW}: 0 accepted, 1 overridden" in caplog.text
     assert card["card"] not in caplog.text
-    malformed: list[Json] = [{}, {"feedback": []}, {"feedback": [{"card": "x", "outcome": "ignored"}]}]
+    malformed: list[Json] = [{}, {"feedback": []}, {"feedback": card}, {"feedback": [card, 1]}]
+    malformed += [
+        {"feedback": [card, {**card, "outcome": "ignored"}]},
+        {"feedback": [{**card, "outcome": ["accepted"]}]},
+    ]
+    malformed += [{"feedback": [{**card, name: None}]} for name in card]
     for wrong in malformed:
         again = {"Authorization": signed(house, f"{VIEW}/feedback")}
         assert (await house.http.post(path, json=wrong, headers=again)).status_code == 400
