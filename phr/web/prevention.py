@@ -38,7 +38,9 @@ GROWN = 18
 _SAYS = {"done": "said", "later": "later", "not-concerned": "set-aside", "declined": "set-aside"}
 """What may be said of a recommendation, and which words answer."""
 _DONE = frozenset({*_SAYS.values(), "answered", "unknown", "ended", "undone"})
-_TYPED = ("do", "rule", "fact", "value", "on", "months", "at")
+_TYPED = ("do", "rule", "fact", "on", "months", "at")
+_FACT = "fact."
+"""What a question's field is called, before the name of the fact."""
 TAKEN_BACK = "entered-in-error"
 _ASKED_BY_DATE = "pregnancy-start"
 
@@ -172,6 +174,8 @@ async def _printed(mine: Mine, api: Api) -> Response:
 async def _change(mine: Mine, api: Api, form: Pairs) -> Response:
     """Ask what a form asks; the page it leads to, or the same one with what is wrong."""
     given = dict(form)
+    if given.get("do") == "answer":
+        return await _answered(mine, api, form)
     wish = _wish(given, dates.day(mine.server.clock()))
     if wish.problem:
         return await _refused(mine, api, wish.problem, form, 400)
@@ -192,6 +196,28 @@ async def _change(mine: Mine, api: Api, form: Pairs) -> Response:
             return mine.page("prevention_calendar.html", {"address": address, "back": mine.at(PREVENTION)})
     below = f"/rule/{given['rule']}" if given.get("at") else ""
     return go(mine.at(f"{PREVENTION}{below}", ("done", wish.done)))
+
+
+async def _answered(mine: Mine, api: Api, form: Pairs) -> Response:
+    """Keep what was answered to the questions; what is left blank stays asked. If one is wrong none is kept, and all
+    are shown."""
+    day, bodies = dates.day(mine.server.clock()), dict[str, Json]()
+    for fact, text in _answers(form).items():
+        body, problem = _answer(fact, text, day)
+        if body is None:
+            return await _home(mine, api, problem, [*form, ("fact", fact)], 400)
+        bodies[fact] = body
+    for fact, body in bodies.items():
+        answer = await api.post(f"Patient/{mine.record}/$answer-prevention", body)
+        problem = _problem(answer) or ""
+        if problem:
+            return await _home(mine, api, problem, [*form, ("fact", fact)], answer.status_code)
+    return go(mine.at(PREVENTION, ("done", "answered" if bodies else "unknown")))
+
+
+def _answers(form: Pairs) -> dict[str, str]:
+    """What was answered, by fact."""
+    return {name.removeprefix(_FACT): text for name, text in form if name.startswith(_FACT) and text}
 
 
 async def _undone(mine: Mine, api: Api, rule: str) -> httpx.Response | None:
@@ -221,9 +247,7 @@ def _wish(given: Mapping[str, str], day: date) -> Wish:
         return Wish("$end-calendar-address", done="ended")
     if do == "undo":
         return Wish(done="undone")
-    if do in _SAYS:
-        return _say(do, given, day)
-    return _answer(given, day)
+    return _say(do, given, day) if do in _SAYS else Wish(problem="prevention_answer_missing")
 
 
 def _say(said: str, given: Mapping[str, str], day: date) -> Wish:
@@ -240,22 +264,14 @@ def _say(said: str, given: Mapping[str, str], day: date) -> Wish:
     return Wish("$answer-prevention", parameters(**values), _SAYS[said])
 
 
-def _answer(given: Mapping[str, str], day: date) -> Wish:
-    """What a person answers to a question. Who does not know changes nothing."""
-    fact, value = given.get("fact", ""), given.get("value", "")
-    values: dict[str, Any] = {"fact": {"valueCode": fact}}
-    if value == "unknown":
-        return Wish(done="unknown")
+def _answer(fact: str, text: str, day: date) -> tuple[Json | None, str]:
+    """What the API is told of an answer; or what is wrong with it."""
     if fact == _ASKED_BY_DATE:
-        on, problem = _past(given.get("on", ""), day)
-        if on is None:
-            return Wish(problem=problem)
-        values["on"] = {"valueDate": on.isoformat()}
-    elif value in ("yes", "no"):
-        values["value"] = value == "yes"
+        on, problem = _past(text, day)
+        told: Any = None if on is None else {"on": {"valueDate": on.isoformat()}}
     else:
-        return Wish(problem="prevention_answer_missing")
-    return Wish("$answer-prevention", parameters(**values), "answered")
+        told, problem = {"yes": {"value": True}, "no": {"value": False}}.get(text), "prevention_answer_missing"
+    return (None, problem) if told is None else (parameters(fact={"valueCode": fact}, **told), "")
 
 
 def _past(text: str, day: date) -> tuple[date | None, str]:
@@ -301,6 +317,7 @@ def _common(mine: Mine, seen: Seen, problem: str = "", form: Pairs | None = None
         "seen": seen,
         "problem": problem,
         "given": {name: typed.get(name, "") for name in _TYPED},
+        "answers": _answers(form or []),
         "done": f"prevention_done_{done}" if done and not problem else "",
         "months": MONTHS,
         "days_told": lambda done: prevention_sheet.days_told(done, mine.language),

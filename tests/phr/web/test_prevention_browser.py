@@ -130,11 +130,18 @@ def test_a_question_is_answered_with_the_keyboard_alone(chromium: Browser, serve
     keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(FR["prevention_title"])
     questions = page.locator("section[aria-labelledby=questions] .question")
-    first = questions.first.locator("legend").inner_text()
-    walk(page, page.get_by_role("button", name=f"{FR['prevention_no']} : {first}"))
+    first, second, third = (questions.nth(n).locator("legend").inner_text() for n in range(3))
+    for n in (0, 2):  # the second is passed over
+        walk(page, questions.nth(n).get_by_role("radio", name=FR["prevention_unknown"]))
+        keyboard.press("ArrowUp")
+        expect(questions.nth(n).get_by_role("radio", name=FR["prevention_no"])).to_be_checked()
+    walk(page, page.get_by_role("button", name=FR["prevention_answer"]))
     keyboard.press("Enter")
-    expect(page.locator(":focus")).to_have_text(FR["prevention_done_answered"])
-    expect(page.get_by_text(first, exact=True)).to_have_count(0)
+    # Where they were, not at the top of the page: what is left is just below.
+    expect(page.locator("section[aria-labelledby=questions] :focus")).to_have_text(FR["prevention_done_answered"])
+    expect(page.locator(":focus")).to_be_in_viewport()
+    for words, left in ((first, 0), (second, 1), (third, 0)):
+        expect(page.get_by_text(words, exact=True)).to_have_count(left)
     # What was done, on a day that is refused, then on another.
     duty = page.locator("#vaccine-dtp-adult")
     walk(page, duty.locator("summary").first)

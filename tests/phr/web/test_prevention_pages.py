@@ -153,12 +153,15 @@ async def test_nothing_typed_is_lost_and_each_refusal_is_told(house: House, nadi
     assert answer.status_code in (303, 422)  # before their birth: the API decides
     answer = await tab.send(PREVENTION, do="later", rule="nothing", months="6")
     assert (answer.status_code, FR["me_refused"] in read(answer)) == (422, True)
-    answer = await tab.send(PREVENTION, do="answer", fact="smoker", value="perhaps")
+    answer = await tab.send(PREVENTION, do="answer", **{"fact.immunocompromised": "no", "fact.smoker": "perhaps"})
     assert answer.status_code == 400
     assert FR["prevention_answer_missing"] in sections(answer)["questions"]
-    answer = await tab.send(PREVENTION, do="answer", fact="nothing", value="yes")
-    assert answer.status_code == 422
-    answer = await tab.send(PREVENTION, do="answer", fact="pregnancy-start", on=tomorrow)
+    assert chosen(answer.text, "immunocompromised") == "no"  # shown again, and not kept
+    assert "immunocompromised" in [one.fact for one in (await plan(nadia)).questions()]
+    answer = await tab.send(PREVENTION, do="answer", **{"fact.smoker": "yes", "fact.nothing": "yes"})
+    assert (answer.status_code, FR["me_refused"] in read(answer)) == (422, True)
+    assert "smoker" not in [one.fact for one in (await plan(nadia)).questions()]
+    answer = await tab.send(PREVENTION, do="answer", **{"fact.pregnancy-start": tomorrow})
     assert FR["prevention_on_wrong"] in read(answer)
     forged = await tab.http.post(PREVENTION, data={"do": "declined", "rule": TETANUS, "csrf": "0"})
     assert forged.status_code == 403
@@ -172,25 +175,45 @@ async def test_nothing_typed_is_lost_and_each_refusal_is_told(house: House, nadi
 
 async def test_a_question_is_asked_once_and_answered_once(nadia: Person, tab: Browser) -> None:
     fact = (await plan(nadia)).questions()[0]
-    told = await tab.does(PREVENTION, do="answer", fact=fact.fact, value="unknown")
+    told = await tab.does(PREVENTION, do="answer", **{f"fact.{fact.fact}": ""})
     assert FR["prevention_done_unknown"] in told
     assert spaced(fact.words) in told
     for value in ("yes", "no"):
-        told = await tab.does(PREVENTION, do="answer", fact=fact.fact, value=value)
+        told = await tab.does(PREVENTION, do="answer", **{f"fact.{fact.fact}": value})
         assert FR["prevention_done_answered"] in told
         assert fact.fact not in [one.fact for one in (await plan(nadia)).questions()]
     found = (await nadia.caller().get(f"Observation?patient={nadia.record}")).json()["entry"]
     assert [one["resource"]["valueBoolean"] for one in found] in ([True, False], [False, True])
 
 
+async def test_all_the_questions_are_answered_at_once(nadia: Person, tab: Browser) -> None:
+    asked = [one.fact for one in (await plan(nadia)).questions()]
+    page = await tab.get(PREVENTION)
+    assert len(asked) > 5
+    assert [chosen(page.text, one) for one in asked] == [""] * len(asked)  # nothing is answered for them
+    told = await tab.does(PREVENTION, do="answer", **{f"fact.{one}": "" for one in asked} | {f"fact.{asked[-1]}": "no"})
+    assert FR["prevention_done_answered"] in told
+    left = [one.fact for one in (await plan(nadia)).questions()]
+    assert asked[-1] not in left
+    assert set(asked[:-1]) <= set(left)
+    await tab.does(PREVENTION, do="answer", **{f"fact.{one}": "no" for one in left})
+    assert set(left).isdisjoint(one.fact for one in (await plan(nadia)).questions())
+
+
+def chosen(page: str, fact: str) -> str | None:
+    """The value of the choice that is made for a question."""
+    [found] = re.findall(rf'name="fact\.{fact}" value="([a-z]*)" checked', page) or [None]
+    return found
+
+
 async def test_the_start_of_a_pregnancy_is_a_date(house: House) -> None:
     ada = await kin.person(house, "Ada", "Durand", add(day(house.now()), -30 * 12).isoformat())
     async with browser(house, ada.account) as tab:
-        await tab.does(PREVENTION, do="answer", fact="pregnant", value="yes")
+        await tab.does(PREVENTION, do="answer", **{"fact.pregnant": "yes"})
         assert "pregnancy-start" in [one.fact for one in (await plan(ada)).questions()]
         page = await tab.get(PREVENTION)
-        assert 'id="on-pregnancy-start"' in page.text
-        told = await tab.does(PREVENTION, do="answer", fact="pregnancy-start", value="date", on=ago(house, 5))
+        assert 'id="fact-pregnancy-start"' in page.text
+        told = await tab.does(PREVENTION, do="answer", **{"fact.pregnancy-start": ago(house, 5)})
     assert FR["prevention_done_answered"] in told
     assert "pregnancy-start" not in [one.fact for one in (await plan(ada)).questions()]
 
@@ -252,7 +275,7 @@ async def test_a_caregiver_reads_and_answers_only_if_they_may_add(house: House) 
         page = await tab.get(here)
         assert FR["prevention_read_only"] in read(page)
         assert FR["prevention_say_done"] not in sections(page)["now"]
-        told = await tab.does(here, do="answer", fact="smoker", value="no")
+        told = await tab.does(here, do="answer", **{"fact.smoker": "no"})
         assert FR["prevention_done_answered"] in told
     async with browser(house, paul.account) as tab:
         assert FR["prevention_read_only"] not in read(await tab.get(here))
