@@ -144,7 +144,7 @@ async def _seen(visit: Visit, row: Any) -> bytes:
 def calendar(
     found: Iterable[Advice], agenda: Iterable[Component], now: datetime, hashed: Callable[[str], UUID], issuer: str
 ) -> bytes:
-    """The agenda, and one event of a whole day for each date that is due or comes; nothing says of what.
+    """The agenda, and one event for each day on which something is due: nothing says of what, nor how many things.
 
     The same all day long, so that whoever has it is told that it did not change. `hashed`: keyed, for stable names.
     """
@@ -155,21 +155,19 @@ def calendar(
     whole.add("X-PUBLISHED-TTL", vDuration(REFRESH))
     for one in agenda:
         whole.add_component(one)
-    for advice in found:
-        on = date_of(advice)
-        if on is not None:
-            whole.add_component(
-                Event.new(
-                    uid=_uid(hashed(f"calendar|{advice.rule.id}|{advice.step or 0}")),
-                    stamp=stamp,
-                    start=on,
-                    end=on + timedelta(days=1),
-                    summary=SUMMARY,
-                    url=f"{issuer}/me/prevention",
-                    classification=CLASS.PRIVATE,
-                    transparency=TRANSP.TRANSPARENT,
-                )
+    for on in sorted({on for advice in found if (on := date_of(advice)) is not None}):
+        whole.add_component(
+            Event.new(
+                uid=_uid(hashed(f"calendar|{on}")),
+                stamp=stamp,
+                start=on,
+                end=on + timedelta(days=1),
+                summary=SUMMARY,
+                url=f"{issuer}/me/prevention",
+                classification=CLASS.PRIVATE,
+                transparency=TRANSP.TRANSPARENT,
             )
+        )
     return bytes(whole.to_ical())
 
 

@@ -56,7 +56,7 @@ async def days(house: House, path: str) -> list[date]:
 
 
 async def planned(caller: Caller, record: str) -> list[date]:
-    """The days `$prevention` tells: what is due, what comes, and when who said later wants to hear of it."""
+    """The days `$prevention` tells, once for each thing: due, to come, and when who said later wants to hear of it."""
     answer = await caller.get(f"Patient/{record}/$prevention")
     found, today = [], date.fromisoformat(answer.json()["created"])
     for activity in answer.json()["activity"]:
@@ -116,7 +116,10 @@ async def test_the_calendar_says_when_and_never_of_what(house: House, jeanne: Pe
         assert one.DTSTAMP is not None
         assert one.DTSTAMP.tzinfo is not None
     assert len({str(one["UID"]) for one in events}) == len(events)
-    assert sorted(one.start for one in events) == await planned(jeanne.caller(), jeanne.record)
+    # Several vaccines are due at 65: one line in the calendar, or it would be told how much there is to do.
+    wanted = await planned(jeanne.caller(), jeanne.record)
+    assert len(wanted) > len(set(wanted)) == len(events)
+    assert {one.start for one in events} == set(wanted)
     care = (await jeanne.caller().get(f"{jeanne.patient}/$prevention")).json()["activity"]
     words = [one["detail"]["code"] for one in care]
     told = [*(one["coding"][0]["code"] for one in words), *(one["text"] for one in words), jeanne.record, "vaccin"]
@@ -134,19 +137,21 @@ async def test_what_did_not_change_is_not_sent_again(house: House, jeanne: Perso
     again = await house.http.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
-    await say(
-        jeanne.caller(), jeanne.record, rule="vaccine-zoster-65", said="declined", on=day(house.now()).isoformat()
-    )
-    changed = await house.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+    today, known = day(house.now()).isoformat(), {"If-None-Match": first.headers["etag"]}
+    await say(jeanne.caller(), jeanne.record, rule="vaccine-zoster-65", said="declined", on=today)
+    # The other vaccine of that day is still due: nobody learns from the calendar that this one is not.
+    assert (await house.http.get(path, headers=known)).status_code == 304
+    await say(jeanne.caller(), jeanne.record, rule="vaccine-pneumococcal-65", said="declined", on=today)
+    changed = await house.http.get(path, headers=known)
     assert changed.status_code == 200
     names = [{str(one["UID"]) for one in Calendar.from_ical(one.content).events} for one in (first, changed)]
     assert names[1] < names[0]
     assert len(names[0] - names[1]) == 1
-    assert await days(house, path) == await planned(jeanne.caller(), jeanne.record)
+    assert set(await days(house, path)) == set(await planned(jeanne.caller(), jeanne.record))
     until = (house.now() + timedelta(days=40)).date()
     await say(jeanne.caller(), jeanne.record, rule="vaccine-rsv-75", said="later", until=until.isoformat())
     assert until in await days(house, path)
-    assert await days(house, path) == await planned(jeanne.caller(), jeanne.record)
+    assert set(await days(house, path)) == set(await planned(jeanne.caller(), jeanne.record))
 
 
 async def test_making_another_ends_the_former_and_ending_ends_it(house: House, jeanne: Person) -> None:
@@ -198,7 +203,8 @@ async def test_each_reads_with_their_own_eyes(house: House, jeanne: Person) -> N
     answer = await software(house, record=jeanne.record).post("Immunization", vaccine)
     assert answer.status_code == 201, answer.text
     assert (await house.http.get(theirs)).content == before
-    assert await days(house, mine) == await planned(jeanne.caller(), jeanne.record) != await days(house, theirs)
+    assert set(await days(house, mine)) == set(await planned(jeanne.caller(), jeanne.record))
+    assert await days(house, mine) != await days(house, theirs)
 
 
 async def test_once_the_right_ends_nothing_is_left(house: House, jeanne: Person) -> None:
