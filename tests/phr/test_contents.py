@@ -63,6 +63,15 @@ def test_for_me_is_sure_and_could_interest_is_not() -> None:
 
 
 @pytest.mark.parametrize(
+    ("years", "where"), [(0, "mine"), (7, None), (30, "near"), (54, "near"), (55, None), (88, None)]
+)
+def test_the_first_months_of_a_baby_are_not_for_a_grandmother(years: int, where: str | None) -> None:
+    mine, near = ids(aged(years))
+    assert ("mine" if "first-months" in mine else "near" if "first-months" in near else None) == where
+    assert "first-months" in ids(aged(30, answers=yes("pregnant")))[0]
+
+
+@pytest.mark.parametrize(
     ("born", "where"),
     [
         ("2020-11-23", None), ("2020-11-22", "near"), ("2015-11-23", "near"), ("2015-11-22", "mine"),
