@@ -174,7 +174,7 @@ def test_what_the_page_says_to_each(served: Served) -> None:
         young = await kin.person(house, "Léo", "Petit", f"{datetime.now(UTC).year - 35}-01-01")
         async with browser(house, young.account, "en") as tab:
             page = read(await tab.get("/me/check-up"))
-            assert "There is no check-up at your age" in page
+            assert "There is no check-up at this age" in page
             assert f"The next one begins on 1 January {datetime.now(UTC).year + 10}" in page
             assert (await tab.get("/me/check-up/answer")).status_code == 303
         sarah = await kin.person(house, "Sarah", "Benali", BORN)
