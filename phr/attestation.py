@@ -30,7 +30,7 @@ _MONTHS = (
     "janvier", "février", "mars", "avril", "mai", "juin",
     "juillet", "août", "septembre", "octobre", "novembre", "décembre",
 )  # fmt: skip
-_LETTERS = str.maketrans({"’": "'", "‘": "'", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "–": "-"})
+_LETTERS = str.maketrans("’‘“”–—łŁđĐ", "''\"\"--lLdD") | {ord("œ"): "oe", ord("Œ"): "OE"}
 _INK, _BLUE = (33, 37, 41), (0, 0, 145)
 
 

@@ -72,11 +72,13 @@ async def populate(visit: Visit, record: str, id: str | None, base: str) -> Json
     raise absent()
 
 
-async def complete(visit: Visit, record: str, response: Json, professional: Actor | None, base: str) -> Written:
+async def complete(
+    visit: Visit, record: str, response: Json, professional: Actor | None, base: str, language: str = "fr"
+) -> Written:
     """Keep a whole response, and its PDF in the record's documents; shared with a professional when one is named.
 
-    With an id it takes the place of that response, and its PDF of the one before. Raises CONTENT (with where), ABSENT,
-    GONE, FORBIDDEN, CONFLICT (the professional is blocked).
+    `language`: of who answers; the PDF is in French, and in that one beside it. With an id it takes the place of that
+    response, and its PDF of the one before. Raises CONTENT (with where), ABSENT, GONE, FORBIDDEN, CONFLICT (blocked).
     """
     _at_home(visit, record)
     made = _checked(response, record)
@@ -86,7 +88,7 @@ async def complete(visit: Visit, record: str, response: Json, professional: Acto
     async with visit.act(record, CREATE, Tag.PREVENTION, asked, deciding=professional is not None) as deed:
         refusal = None if professional is None else await _unshareable(deed, professional)
         if refusal is None:
-            stored = await _keep(deed, made, body, response.get("id"), base)
+            stored = await _keep(deed, made, body, response.get("id"), base, language)
             if professional is not None:
                 await _shared(deed, stored.id, professional, base)
             return stored
@@ -220,7 +222,7 @@ def _checked(response: Json, record: str) -> Questionnaire:
     return made
 
 
-async def _keep(deed: Deed, made: Questionnaire, body: Json, id: object, base: str) -> Written:
+async def _keep(deed: Deed, made: Questionnaire, body: Json, id: object, base: str, language: str) -> Written:
     """Write the response and its PDF; in the place of those before, when the response has an id."""
     plan, before = Plan(deed, base), None
     if id is None:
@@ -237,7 +239,7 @@ async def _keep(deed: Deed, made: Questionnaire, body: Json, id: object, base: s
         item = Item(RESPONSE, stored.id, body, RESPONSE.name, stored, old, mine)
         before = await _paper_of(deed, stored.id, base)
     await plan.add(item)
-    paper = checkup_paper.document(made, body, await _patient(deed) or {}, item.id, deed.visit, before)
+    paper = checkup_paper.document(made, body, await _patient(deed) or {}, item.id, deed.visit, before, language)
     await plan.add(Item(DOCUMENT, plan.new_id(DOCUMENT), paper, DOCUMENT.name))
     drafts = await plan.store()
     await watch.look_again(deed.session, rights.keys_of(deed).record, deed.visit.now)  # what is answered is advised on

@@ -8,8 +8,10 @@ from phr.api.asked import Asked
 from phr.api.doors import Doors
 from phr.api.parameters import given
 from phr.blocks import named
+from phr.journal_words import preferred
 
 _WHICH = {"in": "query", "name": "questionnaire", "description": "Its id; by age unless said.", "schema": {}}
+_LANG = {"in": "query", "name": "lang", "description": "Of who answers: fr or en.", "schema": {"enum": ["fr", "en"]}}
 
 
 def open_doors(doors: Doors) -> None:
@@ -22,13 +24,17 @@ def open_doors(doors: Doors) -> None:
         found = await checkups.populate(asked.visit, id, asked.first("questionnaire"), asked.base)
         return answers.json_answer(asked, found)
 
-    @doors.opens("POST", "/Patient/{id:id}/$complete-check-up", taking, status_code=201)
+    completing = described.taking([_LANG, *described.PREFER], described.RESOURCE)
+
+    @doors.opens("POST", "/Patient/{id:id}/$complete-check-up", completing, status_code=201)
     async def complete(asked: Asked, id: str) -> Response:
         """Keep a whole QuestionnaireResponse and its PDF, shown to a professional when one is named."""
         told = await given(asked, ("response", "professional"))
         response, whom = told.required("response", dict), told.one("professional", dict)
         professional = None if whom is None else named("professional", whom)
-        return answers.wrote(asked, await checkups.complete(asked.visit, id, response, professional, asked.base))
+        language = preferred(asked.first("lang"), asked.header("accept-language"))
+        done = await checkups.complete(asked.visit, id, response, professional, asked.base, language)
+        return answers.wrote(asked, done)
 
     @doors.opens("POST", "/Patient/{id:id}/$share-check-up", taking, status_code=201)
     async def share(asked: Asked, id: str) -> Response:

@@ -269,7 +269,7 @@ def router(server: AuthServer) -> APIRouter:
             return review(mine, response, made, "expired", 403)
         body = {"resourceType": "Parameters", "parameter": [{"name": "response", "resource": response}]}
         async with mine.calling() as api:
-            done = await api.post(f"Patient/{mine.record}/$complete-check-up", body)
+            done = await api.post(f"Patient/{mine.record}/$complete-check-up?lang={mine.language}", body)
         if problem := problem_of(done):
             empty = problem == "me_refused" and not answers_of(made, response)
             return review(mine, response, made, "checkup_empty" if empty else problem, done.status_code)

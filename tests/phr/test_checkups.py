@@ -318,6 +318,24 @@ async def test_answers_and_their_pdf_are_kept_together(house: House) -> None:
     assert again["fact:smoker"] == (True,)
 
 
+async def test_who_answers_in_english_reads_what_they_hand_over(house: House) -> None:
+    sarah = await woman(house)
+    app, more = sarah.caller(), filled(sarah.record, **{"talk.about": ("My “light” sleep — again",)})
+    for lang in ("", "?lang=en"):
+        answer = await app.post(f"{sarah.patient}/$complete-check-up{lang}", completing(more))
+        assert answer.status_code == 201, answer.text
+    french, english = [
+        text_of((await app.get(one["content"][0]["attachment"]["url"], Accept="application/pdf")).content)
+        for one in sorted(await papers(app, sarah.record), key=lambda one: int(one["content"][0]["attachment"]["size"]))
+    ]
+    assert "Do you smoke" not in french
+    for said in ("Fumez-vous en ce moment ? / Do you smoke at present? Oui / Yes", f"/ {day_of(BORN, 'en')}", "168"):
+        assert said in english
+    assert "168 / 168" not in english
+    assert english.count('My "light" sleep - again') == french.count('My "light" sleep - again') == 1
+    assert "This is not medical advice." in english
+
+
 async def test_what_does_not_fit_writes_nothing(house: House) -> None:
     sarah = await woman(house)
     app, address = sarah.caller(), f"{sarah.patient}/$complete-check-up"
