@@ -50,7 +50,7 @@ def router(installation: Installation, clock: Callable[[], datetime]) -> APIRout
     """The feed itself (RFC 5545), for whoever has its address."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/calendar/{secret}.ics")
+    @routes.api_route("/calendar/{secret}.ics", methods=["GET", "HEAD"])
     async def calendar(request: Request, secret: str) -> Response:
         found = await feed.read(installation, secret, clock())
         headers = {**HEADERS, "ETag": feed.etag_of(found)}

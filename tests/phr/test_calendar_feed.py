@@ -137,6 +137,10 @@ async def test_what_did_not_change_is_not_sent_again(house: House, jeanne: Perso
     again = await house.http.get(path, headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
+    # RFC 9110 §9.3.2: some calendars ask whether it is there before they read it.
+    asked = await house.http.head(path)
+    assert (asked.status_code, dict(asked.headers)) == (200, dict(first.headers))
+    assert (await house.http.head(f"/calendar/{'x' * 43}.ics")).status_code == 404
     today, known = day(house.now()).isoformat(), {"If-None-Match": first.headers["etag"]}
     await say(jeanne.caller(), jeanne.record, rule="vaccine-zoster-65", said="declined", on=today)
     # The other vaccine of that day is still due: nobody learns from the calendar that this one is not.
