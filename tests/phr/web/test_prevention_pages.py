@@ -23,10 +23,17 @@ from tests.house import House
 from tests.kin import Person
 from tests.phr.web.household import Browser, browser, family, read, sections
 
-FR, EN = TEXTS["fr"], TEXTS["en"]
 PREVENTION = "/me/prevention"
 TETANUS, BREAST = "vaccine-dtp-adult", "breast-cancer-screening"
 Json = dict[str, Any]
+
+
+def spaced(text: str) -> str:
+    """A text as `read` reads it."""
+    return re.sub(r"\s+", " ", text)
+
+
+FR, EN = ({name: spaced(text) for name, text in TEXTS[language].items()} for language in ("fr", "en"))
 
 
 @pytest.fixture
@@ -58,11 +65,6 @@ async def tasks(who: Person) -> list[tuple[str, str]]:
 def ago(house: House, months: int) -> str:
     """A day so many months ago."""
     return add(day(house.now()), -months).isoformat()
-
-
-def spaced(text: str) -> str:
-    """A text as `read` reads it."""
-    return " ".join(text.split())
 
 
 async def test_the_page_shows_what_the_api_says(nadia: Person, tab: Browser) -> None:
