@@ -19,7 +19,7 @@ from phr.checkup_answers import Answers, answers_of, response_of
 from phr.checkup_paper import TYPE, said
 from phr.journal_words import day_of
 from phr.prevention.dates import day
-from phr.questionnaires import CANONICAL, QUESTIONNAIRES, Questionnaire, Theme, at_age, named
+from phr.questionnaires import CANONICAL, QUESTIONNAIRES, Questionnaire, Theme, at_age
 from phr.web import held
 from phr.web.api import Api
 from phr.web.checkup_form import day_named, fields_of, progress, themes_of, typed
@@ -61,7 +61,7 @@ class Papers:
     def begun(self) -> tuple[Json, Questionnaire] | None:
         """The response that waits to be finished, and its questionnaire."""
         for one in self.responses:
-            made = named(str(one.get("questionnaire")))
+            made = _made(one)
             if one["status"] == "in-progress" and made is not None:
                 return one, made
         return None
@@ -153,8 +153,8 @@ def router(server: AuthServer) -> APIRouter:
         answer = await api.get(f"Patient/{mine.record}/$populate-check-up")
         if answer.status_code == 200:
             filled = answer.json()
-            made = QUESTIONNAIRES[filled["questionnaire"].rpartition("/")[2].partition("|")[0]]
-            last = next((one for one in found.finished() if one["questionnaire"] == made.canonical), {})
+            made = QUESTIONNAIRES[_id(filled)]
+            last = next((one for one in found.finished() if _made(one) is made), {})
             answers = {**answers_of(made, last), **answers_of(made, filled)}
             answer = await api.post("QuestionnaireResponse", response_of(made, answers, mine.record, "in-progress"))
         problem = problem_of(answer)
@@ -267,7 +267,8 @@ def router(server: AuthServer) -> APIRouter:
         mine, response, made = there
         if not pages.honest(request, form):
             return review(mine, response, made, "expired", 403)
-        body = {"resourceType": "Parameters", "parameter": [{"name": "response", "resource": response}]}
+        whole = {**response_of(made, answers_of(made, response), mine.record, "in-progress"), "id": response["id"]}
+        body = {"resourceType": "Parameters", "parameter": [{"name": "response", "resource": whole}]}
         async with mine.calling() as api:
             done = await api.post(f"Patient/{mine.record}/$complete-check-up?lang={mine.language}", body)
         if problem := problem_of(done):
@@ -290,6 +291,16 @@ def router(server: AuthServer) -> APIRouter:
         return Response(found.content, 200, {**kept, **PRIVATE, "X-Content-Type-Options": "nosniff"})
 
     return routes
+
+
+def _id(response: Json) -> str:
+    """The id of the questionnaire that a response answers, whatever its version was."""
+    return str(response.get("questionnaire")).rpartition("/")[2].partition("|")[0]
+
+
+def _made(response: Json) -> Questionnaire | None:
+    """That questionnaire, as it is today: what was answered to the one before still counts where it fits."""
+    return QUESTIONNAIRES.get(_id(response))
 
 
 async def _papers(mine: Mine, api: Api) -> Papers:
@@ -325,7 +336,7 @@ def _step(request: Request, themes: Sequence[Theme]) -> int:
 
 
 def _past(response: Json, found: Papers, rights: Sequence[Held], language: str) -> Past:
-    made = QUESTIONNAIRES.get(str(response["questionnaire"]).rpartition("/")[2].partition("|")[0])
+    made = _made(response)
     name = f"QuestionnaireResponse/{response['id']}"
     return Past(
         response["id"],

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
+from phr import codes
+from phr.checkup_answers import response_of
 from phr.core.settings import Settings
+from phr.questionnaires import QUESTIONNAIRES
 from phr.web import words
 from phr.web.words import TEXTS
-from tests import kin
+from tests import deposit, kin
 from tests.kin import Person
 from tests.phr.care import DOCTOR, consents, software
 from tests.phr.web.household import Served, browser, read, serving
@@ -22,6 +26,7 @@ from tests.phr.web.test_sight_browser import opened, walk
 FR = TEXTS["fr"]
 BORN = f"{datetime.now(UTC).year - 47}-03-04"
 RPPS = DOCTOR.id.removeprefix("8")
+spaced = partial(re.sub, r"\s+", " ")
 SCREENS = [("light", 390), ("dark", 390), ("dark", 1200)]
 
 
@@ -199,6 +204,54 @@ def test_what_the_page_says_to_each(served: Served) -> None:
             assert (await tab.send("/me/check-up", do="delete", response="x")).status_code in (303, 400, 422)
         async with browser(house, helper.account) as tab:
             assert (await tab.http.get("/me/check-up")).status_code == 200
+
+    served.wait(told())
+
+
+def test_what_was_begun_before_the_questions_changed_is_not_lost(served: Served) -> None:
+    async def told() -> None:
+        sarah = await kin.person(served.house, "Sarah", "Benali", BORN)
+        made = QUESTIONNAIRES["check-up-45-50"]
+        theme = {"linkId": "talk", "item": [{"linkId": "talk.about", "answer": [{"valueString": "Mon sommeil"}]}]}
+        gone = {"linkId": "gone", "item": [{"linkId": "gone.one", "answer": [{"valueBoolean": True}]}]}
+        begun = response_of(made, {}, sarah.record, "in-progress") | {"item": [gone, theme]}
+        begun["questionnaire"] = begun["questionnaire"].partition("|")[0] + "|2020-01-01"
+        assert (await sarah.caller().post("QuestionnaireResponse", begun)).status_code == 201
+        async with browser(served.house, sarah.account) as tab:
+            assert spaced(FR["checkup_begun"].partition("{")[0]) + "1 réponses" in read(await tab.get("/me/check-up"))
+            assert "Mon sommeil" in read(await tab.get("/me/check-up/review"))
+            assert spaced(FR["checkup_done_completed"]) in await tab.does("/me/check-up/review")
+        found = (await sarah.caller().get(f"QuestionnaireResponse?patient={sarah.record}")).json()["entry"]
+        [kept] = [one["resource"] for one in found]
+        assert (kept["status"], kept["questionnaire"]) == ("completed", made.canonical)
+        # And those of the last time are taken up again.
+        kept["questionnaire"] = begun["questionnaire"]
+        assert (await sarah.caller().put(f"QuestionnaireResponse/{kept['id']}", kept)).status_code == 200
+        async with browser(served.house, sarah.account) as tab:
+            await tab.send("/me/check-up", do="start")
+            assert "Mon sommeil" in read(await tab.get("/me/check-up/review"))
+
+    served.wait(told())
+
+
+def test_the_plan_that_comes_back_is_read_on_the_page(served: Served) -> None:
+    async def told() -> None:
+        sarah = await kin.person(served.house, "Sarah", "Benali", BORN)
+        await served.house.relate(sarah.record, DOCTOR.id)
+        kind, family = deposit.coded("http://loinc.org", "83869-8"), deposit.coded(codes.CLASS, "44")
+        by = await deposit.clinic(served.house)
+        async with browser(served.house, sarah.account) as tab:
+            assert FR["checkup_no_plan"] in read(await tab.get("/me/check-up"))
+            await deposit.deposited(
+                software(served.house, DOCTOR), deposit.document(sarah.record, by, type=kind, category=[family])
+            )
+            page = await tab.get("/me/check-up")
+            assert FR["checkup_no_plan"] not in read(page)
+            [address] = re.findall(r'href="(/me/check-up/content/[^"]+)"', page.text)
+            assert (await tab.get(address)).content == deposit.PDF
+        other = await kin.person(served.house, "Marc", "Petit", BORN)
+        async with browser(served.house, other.account) as tab:
+            assert (await tab.get(address)).status_code == 404
 
     served.wait(told())
 
