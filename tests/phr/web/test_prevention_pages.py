@@ -202,6 +202,17 @@ async def test_all_the_questions_are_answered_at_once(nadia: Person, tab: Browse
     assert set(left).isdisjoint(one.fact for one in (await plan(nadia)).questions())
 
 
+async def test_who_is_followed_otherwise_is_not_told_to_do_it(nadia: Person, tab: Browser) -> None:
+    kit, address = FR["prevention_do_order-kit"], f"{PREVENTION}/rule/colorectal-cancer-screening"
+    await tab.does(PREVENTION, do="answer", **{"fact.colorectal-high-risk": "no"})
+    assert kit in read(await tab.get(address))
+    await tab.does(PREVENTION, do="answer", **{"fact.colorectal-high-risk": "yes"})
+    found = (await plan(nadia)).get("colorectal-cancer-screening")
+    assert found is not None
+    assert (found.status, found.todo) == ("not-concerned", "order-kit")
+    assert kit not in read(await tab.get(address))
+
+
 def chosen(page: str, fact: str) -> str | None:
     """The value of the choice that is made for a question."""
     [found] = re.findall(rf'name="fact\.{fact}" value="([a-z]*)" checked', page) or [None]
