@@ -16,7 +16,7 @@ from phr.prevention.dates import add, day
 from phr.prevention.facts import FACTS
 from phr.web import words
 from phr.web.prevention_life import age_words, life_of
-from phr.web.prevention_plan import Plan, plan_of
+from phr.web.prevention_plan import Plan, named_day, plan_of
 from phr.web.words import TEXTS
 from tests import kin
 from tests.house import House
@@ -323,6 +323,10 @@ async def test_it_is_printed_in_either_language(house: House, nadia: Person) -> 
             assert texts[title] in whole
         assert all(_plain(one.title) in whole for one in found.now)
         assert "Nadia Benali" in whole
+        coming = [one for one in found.all if one.coming]
+        assert len(coming) > 3
+        for one in sorted(coming, key=lambda one: (one.coming, one.title))[:20]:
+            assert _plain(f"{named_day(one.coming, language)}{texts['prevention_colon']}{one.title}") in whole
         foot = _plain(texts["prevention_print_footer"].format(version=found.version))
         assert all(foot in one for one in pages)
 
@@ -330,6 +334,18 @@ async def test_it_is_printed_in_either_language(house: House, nadia: Person) -> 
 def _plain(text: str) -> str:
     """As core fonts write it."""
     return spaced(text.replace("’", "'").replace("œ", "oe"))
+
+
+@pytest.mark.parametrize("status", ["not-done", "entered-in-error"])
+async def test_a_dose_that_was_not_given_is_on_no_card(house: House, nadia: Person, tab: Browser, status: str) -> None:
+    dose = {"resourceType": "Immunization", "status": status, "vaccineCode": {"text": "REPEVAX"}}
+    made = {**dose, "patient": {"reference": nadia.patient}, "occurrenceDateTime": ago(house, 2)}
+    assert (await nadia.caller().post("Immunization", made)).status_code == 201
+    card = sections(await tab.get(f"{PREVENTION}/vaccinations"))
+    assert card["given"].endswith(FR["prevention_card_given_none"])
+    assert TETANUS in [one.id for one in (await plan(nadia)).now]
+    printed = PdfReader(io.BytesIO((await tab.get(f"{PREVENTION}/print")).content))
+    assert "REPEVAX" not in "".join(one.extract_text() for one in printed.pages)
 
 
 async def test_the_calendar_is_made_and_ended_from_the_page(house: House, nadia: Person, tab: Browser) -> None:
