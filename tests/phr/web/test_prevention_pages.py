@@ -215,8 +215,8 @@ async def test_who_is_followed_otherwise_is_not_told_to_do_it(nadia: Person, tab
 
 def chosen(page: str, fact: str) -> str | None:
     """The value of the choice that is made for a question."""
-    [found] = re.findall(rf'name="fact\.{fact}" value="([a-z]*)" checked', page) or [None]
-    return found
+    found = re.search(rf'name="fact\.{fact}" value="([a-z]*)" checked', page)
+    return None if found is None else found[1]
 
 
 async def test_the_start_of_a_pregnancy_is_a_date(house: House) -> None:
