@@ -44,6 +44,7 @@ class Row:
     tokens: frozenset[UUID]
     dates: dict[str, list[tuple[int, int]]]
     words: frozenset[tuple[str, str]]
+    governor: str | None = None
 
 
 class Predicate:
@@ -209,6 +210,28 @@ class IdIn(Predicate):
 
     def shape(self) -> object:
         return ("id", len(self.ids) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Predicate):
+    """One of these resources, or a Binary that is the content of one: bytes go with what they are the content of."""
+
+    ids: frozenset[str]
+
+    def holds(self, row: Row) -> bool:
+        return row.id in self.ids or row.governor in self.ids
+
+    def clause(self, columns: Columns, bind: Bind) -> ColumnElement[bool]:
+        itself = equals_any(columns.id, bind(ARRAY(String())))
+        content = and_(columns.governor.is_not(None), equals_any(columns.governor, bind(ARRAY(String()))))
+        return or_(itself, content)
+
+    def values(self) -> Iterator[object]:
+        yield sorted(self.ids)
+        yield sorted(self.ids)
+
+    def shape(self) -> object:
+        return "chosen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A reader: {"is": citizen | delegate | professional | depositor | operator | syst
 "record": the person's own, the one a delegate represents the person of, or the one a professional's software opened}.
 A resource: {"record": id or None for the commons, "type": …, "author": who signed it, "labels": a set of codes,
 "codes": what it is searched by, a set of (parameter, system or "", code)}; perhaps "id", "until": when what awaits its
-announcement shows by itself; "content of": (system, code), for a Binary, the document type or the resource type.
+announcement shows by itself; "content of": (system, code), for a Binary, the document type or the resource type, and "content of id": which one.
 A right: {"right": …, "about": a name or None, "permits": bool, "since": …, "until": … or None, "purpose": …, and what
 it is narrowed to, or masks: "types", "codes" (system, code), "ids"; "powers": a caregiver's}.
 A matrix: profession (table, code) to {"every": bool, "documents": {(system, code)}, "types": {…}}.
@@ -144,7 +144,9 @@ def _shows_alone(right: Right, reader: Reader, resource: Resource, running: list
     if resource.get("id") == right["id"]:
         return True
     # What belongs to it, whatever the profession and the masks; and nothing else of the record.
-    return resource.get("id") in right["ids"] or bool(_codes_of(resource, "_tag") & right["codes"])
+    if resource.get("id") in right["ids"] or resource.get("content of id") in right["ids"]:
+        return True
+    return bool(_codes_of(resource, "_tag") & right["codes"])
 
 
 def _prefers(running: list[Right], purpose: str) -> bool | None:
@@ -175,8 +177,10 @@ def _chosen(right: Right, resource: Resource) -> bool:
         return True
     if resource["type"] in right["types"] or resource.get("id") in right["ids"]:
         return True
-    # The content of a document goes with its type; that of another resource with that resource.
+    # The content of a document goes with it and with its type; that of another resource with that resource.
     content = resource.get("content of")
+    if resource.get("content of id") in right["ids"]:
+        return True
     if resource["type"] == "Binary" and right["types"] & {"DocumentReference", "Binary"}:
         return True
     if content is not None and (content in right["codes"] or content in {(RESOURCE_TYPES, t) for t in right["types"]}):

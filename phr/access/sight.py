@@ -10,6 +10,7 @@ from fhir.predicate import (
     And,
     AuthoredBy,
     CategoryIn,
+    Chosen,
     Commons,
     Everything,
     Flagged,
@@ -75,14 +76,13 @@ def _delegate(facts: Facts, inside: Within, now: datetime) -> Sight:
 
 
 def _professional(reader: Professional, facts: Facts, inside: Within, now: datetime) -> Sight:
-    """Their own deposits; and, under each right they hold, what the matrix lets their profession see."""
+    """Their own deposits, masked or not (R1111-49); under each right, what the matrix lets their profession see."""
     mine = [one for one in facts.provisions if one.right not in DELEGATIONS and one.actor and one.lasts(now)]
     blocked = any(one.right is Right.BLOCK or not one.permits for one in mine)
     own_or_shown = [one for one in mine if one.actor == facts.author or one.right in SHOWN]
     held = [one for one in own_or_shown if _stands(one, reader, facts, blocked, now)]
     held.sort(key=lambda one: (_ORDER.index(one.right), one.confidential, one.id))
     ways = dict.fromkeys(_way(one, facts, now) for one in held)
-    # R1111-49: an author still sees their own, whatever is masked since.
     own = AuthoredBy(facts.author)
     if not held:
         return Sight(And((inside, own)), Because.OWN_DEPOSITS)
@@ -140,7 +140,7 @@ def selected(one: Provision, always: frozenset[str] = frozenset()) -> Predicate:
     parts: list[Predicate] = [KindIn(one.kinds)] if one.kinds else []
     parts += [CategoryIn(one.categories)] if one.categories else []
     parts += [TokenAny(one.tokens)] if one.tokens else []
-    parts += [IdIn(one.resources)] if one.resources else []
+    parts += [Chosen(one.resources)] if one.resources else []
     return Or((*parts, *([KindIn(always)] if always else []))) if parts else Everything()
 
 

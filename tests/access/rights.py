@@ -141,6 +141,7 @@ def _terms() -> Iterator[Terms]:
     yield Terms(Right.MASK, permits=False, kinds=("DocumentReference",))
     yield Terms(Right.MASK, permits=False, kinds=("DiagnosticReport",))
     yield Terms(Right.MASK, permits=False, codes=(LAB, VITAL))
+    yield Terms(Right.MASK, permits=False, data=(_CHOSEN,))
     yield Terms(Right.LEGAL_REPRESENTATIVE, _MUM)
     yield Terms(Right.CAREGIVER, _MUM, powers=("consult",))
     yield Terms(Right.CAREGIVER, _MUM, powers=("documents",))
@@ -226,6 +227,7 @@ def _thing(
         searched = {(parameter, *code)}
         if code[0] in operated.SYSTEMS:
             body, searched = {"meta": {"tag": [coding]}}, {("_tag", *code)}
+    governor = _CHOSEN.partition("/")[2] if kind == "Binary" and code == LAB else None
     category: UUID | None = None
     if code is not None and kind in ("DocumentReference", "Binary"):
         category = KEYS.hashed(tokens.category(*code))
@@ -243,6 +245,7 @@ def _thing(
         tokens=index(TYPES[kind], body, KEYS.hashed).tokens,
         dates={},
         words=frozenset(),
+        governor=governor,
     )
     plain: dict[str, Any] = {
         "record": MINE,
@@ -252,6 +255,7 @@ def _thing(
         "id": name,
     }
     plain |= {"until": _AFTER, "codes": searched, "content of": code if kind == "Binary" else None}
+    plain |= {"content of id": governor} if governor else {}
     return Thing(row, plain)
 
 

@@ -17,6 +17,7 @@ from fhir.predicate import (
     AuthoredBy,
     Categorised,
     CategoryIn,
+    Chosen,
     Commons,
     Everything,
     Flagged,
@@ -67,6 +68,7 @@ def _rows(n: int) -> st.SearchStrategy[Row]:
         tokens=st.frozensets(st.sampled_from(TOKENS)),
         dates=st.dictionaries(st.sampled_from(PARAMETERS), st.lists(bounds, max_size=2)),
         words=st.frozensets(st.tuples(word_names, words), max_size=3),
+        governor=st.sampled_from((f"{BUCKET:03x}-{16:032x}", None)),
     )
 
 
@@ -78,6 +80,7 @@ atoms: st.SearchStrategy[Predicate] = st.one_of(
     st.builds(Within, st.sampled_from((BUCKET, BUCKET + 1)), st.sampled_from(RECORDS)),
     st.builds(KindIn, st.frozensets(st.sampled_from(KINDS))),
     st.builds(IdIn, st.frozensets(st.integers(16, 27).map(lambda n: f"{BUCKET:03x}-{n:032x}"), max_size=3)),
+    st.builds(Chosen, st.frozensets(st.integers(16, 27).map(lambda n: f"{BUCKET:03x}-{n:032x}"), max_size=3)),
     st.builds(AuthoredBy, st.sampled_from(TOKENS)),
     st.builds(CategoryIn, st.frozensets(st.sampled_from(TOKENS))),
     st.builds(TokenAny, st.frozensets(st.sampled_from(TOKENS))),
@@ -153,6 +156,7 @@ def some_rows() -> list[Row]:
         "tokens": (frozenset(), frozenset(TOKENS[:1]), frozenset(TOKENS)),
         "dates": ({}, {"date": []}, {"date": [(0, 1)]}, {"date": [(0, 1), (2, 3)], "it's": [(BEGINNING, END)]}),
         "words": (*(frozenset({(name, word)}) for name in ("name", "name:exact") for word in WORDS), frozenset()),
+        "governor": (None, f"{BUCKET:03x}-{16:032x}", None),
     }
     rows = []
     for n in range(120):
