@@ -11,13 +11,13 @@ from typing import Any
 from fhir import store, tokens, wire
 from fhir.index import patients_of, references_of
 from fhir.parameters import KINDS, Kind
-from fhir.predicate import IdIn, KindIn, Row
+from fhir.predicate import IdIn, Row
 from fhir.record import RecordKeys, new_bucket, new_id
-from fhir.search import all_of, one_of
+from fhir.search import all_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents, filing, links, provenance, rights
+from phr import blobs, documents, filing, links, provenance, replacement, rights
 from phr.access.consent import right_of
 from phr.access.provision import preference
 from phr.access.reader import Person, System
@@ -147,7 +147,7 @@ class Plan:
             )
         if self.base.encode() in raw:
             body = links.relative(body, self.base)
-        body = self._labelled(kind, item, body)
+        body = await self._labelled(kind, item, body)
         judge(kind, body, item.where)
         if not kind.commons:
             body = provenance.stamped(self.deed.visit.reader, body, item.before_json)
@@ -158,12 +158,17 @@ class Plan:
             self._contents[item.id] = content
         self.items.append(Item(kind, item.id, body, item.where, item.before, item.before_json, item.mine, content))
 
-    def _labelled(self, kind: Kind, item: Item, body: Json) -> Json:
-        """What the session and the person's preference add: kept from representatives; masked when new."""
+    async def _labelled(self, kind: Kind, item: Item, body: Json) -> Json:
+        """What the session and the person's preference add: kept from representatives; masked when new.
+
+        What takes a document's place is as hidden as it: a correction does not show what the person hid.
+        """
         wanted = [HIDDEN_FROM_PROXIES] if self.deed.confidential and not kind.commons else []
         new = item.before is None and kind.name == "DocumentReference"
         if new and preference(self.deed.provisions, DEFAULT_MASKED, self.deed.visit.now):
             wanted.append(MASK)
+        if new:
+            wanted += await replacement.hiding(self.deed, body, self.base)
         return documents.with_labels(body, wanted)
 
     async def _take_out(self, item: Item, body: Json, inline: bytes) -> Json:
@@ -251,8 +256,8 @@ class Plan:
                 if item.kind is rights.CONSENT:
                     await rights.derive(deed, made.json)
                 await self._govern(made)
-                if item.before is None:
-                    await self._supersede(made)
+                if item.before is None and item.kind.name == "DocumentReference":
+                    await replacement.supersede(deed, made, {one.id for one in new}, self.base)
         await filing.tell(deed, new)
         return drafts
 
@@ -266,33 +271,6 @@ class Plan:
         """The bytes of a document never change: its hash would lie, and its visibility would be lost."""
         if made.kind.name == "Binary" and await store.governor_of(self.deed.session, made.bucket, made.id):
             raise DomainError(Reason.CONFLICT, Issue("conflict", "This is a document's content: replace the document."))
-
-    async def _supersede(self, made: Draft) -> None:
-        """MHD §2:3.65.4.1.2: the document replaced becomes `superseded`, in the same transaction, by its author."""
-        target = documents.replaced(made.json) if made.kind.name == "DocumentReference" else None
-        if target is None:
-            return
-        pair = tokens.local(str(target.get("reference", "")), self.base)
-        where = "DocumentReference.relatesTo[0].target"
-        if pair is None:
-            raise invalid("The document replaced is named by its reference.", where)
-        match = (KindIn(frozenset({made.kind.name})), IdIn(frozenset({pair[1]})))
-        rows = await self.deed.fetch(one_of(self.deed.unscoped().inside, match, gone=False, lock=True))
-        if not rows:
-            raise invalid("The document replaced is not in this record.", where, "not-found")
-        old = Stored.from_row(rows[0])
-        if rows[0]["author"] != made.author:
-            raise forbidden("Only its author replaces a document.")
-        body = old.json(self.deed.view.keyring)
-        if body.get("status") != "current":
-            raise invalid("The document replaced is not current.", where)
-        body = {**body, "status": "superseded"}
-        keys = self._keys(old.record)
-        new = draft(
-            made.kind, old.id, old.version + 1, body, old.record, made.author, keys, self.deed.visit.now, self.base
-        )
-        await store.replace(self.deed.session, new, keys)
-        self.deed.touched.append(new.reference)
 
     def _keys(self, record: str | None) -> RecordKeys:
         return self.deed.view.keyring.of(record)

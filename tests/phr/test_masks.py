@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from phr import codes
-from phr.access.consent import PROFESSIONALS, RIGHT, Actor, Terms
+from phr.access.consent import PROFESSIONALS, RIGHT, Actor, Terms, consent_of
 from phr.access.journal import Tag
 from phr.access.provision import Right
 from phr.masks import CATEGORIES, NORMAL, SECTIONS, masked, unmasked
@@ -160,6 +160,74 @@ async def test_masked_is_gone_by_every_door_but_for_who_must_see_it(
 
     await ask(citizen, record, "unmask", **HOW[how](report))
     assert await ways(doctor, record, report, beside) == WAYS
+
+
+async def test_what_a_consent_masks_by_name_goes_with_its_bytes(
+    house: House, record: str, hospital: Caller, report: Json
+) -> None:
+    """Written by plain REST, on one document: its Binary is no way around."""
+    doctor, citizen = software(house), house.citizen(record)
+    physician, administrator = await lent(house, record)
+    beside = await derived(hospital, record, report)
+    terms = Terms(Right.MASK, permits=False, data=(named(report),))
+    made = await citizen.post("Consent", consent_of(terms, record, datetime.now(UTC)))
+    assert made.status_code == 201, made.text
+    assert await ways(doctor, record, report, beside) == set()
+    for caller in (physician, administrator, citizen, hospital):
+        assert await ways(caller, record, report, beside) == WAYS
+    ended = await citizen.put(f"Consent/{made.json()['id']}", {**made.json(), "status": "inactive"})
+    assert ended.status_code == 200, ended.text
+    assert await ways(doctor, record, report, beside) == WAYS
+
+
+@pytest.mark.parametrize("how", ["its label", "a Consent"])
+async def test_what_takes_the_place_of_a_masked_document_is_masked(
+    house: House, record: str, by: Clinic, hospital: Caller, report: Json, how: str
+) -> None:
+    """A laboratory that corrects its report does not show to everybody what the person hid."""
+    doctor, citizen = software(house), house.citizen(record)
+    if how == "its label":
+        await ask(citizen, record, "mask", document=named(report))
+    else:
+        await house.lend(record, Terms(Right.MASK, permits=False, data=(named(report),)))
+    over = [{"code": "replaces", "target": {"reference": named(report)}}]
+    corrected = await deposited(hospital, document(record, by, relatesTo=over))
+    assert {named(corrected), bytes_of(corrected)}.isdisjoint(await everything(doctor, record))
+    assert (await doctor.get(named(corrected))).status_code == 404
+    assert named(corrected) in await everything(citizen, record)
+    await ask(citizen, record, "unmask", document=named(corrected))
+    assert (await doctor.get(named(corrected))).status_code == 200
+    assert (await doctor.get(named(report))).status_code == 404
+
+
+async def test_what_takes_the_place_of_what_is_kept_from_representatives_is_kept_too(
+    house: House, record: str, by: Clinic, hospital: Caller
+) -> None:
+    secret = await deposited(hospital, document(record, by, securityLabel=[label("INVISIBLE_REPRESENTANTS_LEGAUX")]))
+    await house.represent(record, account_of("mum"))
+    mother = delegate(house, record)
+    over = [{"code": "replaces", "target": {"reference": named(secret)}}]
+    corrected = await deposited(hospital, document(record, by, relatesTo=over))
+    assert (await mother.get(named(corrected))).status_code == 404
+    assert (await software(house).get(named(corrected))).status_code == 200
+
+
+async def test_nothing_is_replaced_by_what_is_deposited_with_it(
+    house: House, record: str, by: Clinic, hospital: Caller, report: Json
+) -> None:
+    """A chain of corrections in one submission would leave its last one without the mask of the first."""
+    await ask(house.citizen(record), record, "mask", document=named(report))
+    first, second = (inline(document(record, by)) for _ in range(2))
+    middle = "urn:uuid:6f1f7a62-6c1c-4a3b-9d0e-0a4c9f1b2c3d"
+    first["relatesTo"] = [{"code": "replaces", "target": {"reference": named(report)}}]
+    second["relatesTo"] = [{"code": "replaces", "target": {"reference": middle}}]
+    create = {"method": "POST", "url": "DocumentReference"}
+    entries = [{"fullUrl": middle, "resource": first, "request": create}, {"resource": second, "request": create}]
+    for listed in (entries, entries[::-1]):
+        answer = await hospital.post("", {"resourceType": "Bundle", "type": "transaction", "entry": listed})
+        assert answer.status_code == 422, answer.text
+        assert "deposited with it" in answer.text
+    assert (await hospital.get(named(report))).json()["status"] == "current"
 
 
 async def test_a_professional_still_sees_what_they_wrote(house: House, by: Clinic, record: str) -> None:
