@@ -4,12 +4,12 @@ The rule: a block ends what runs and refuses what is asked, deposits aside; lift
 professional learns who is blocked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fhir.stored import Keyring
 from phr import codes, rights
-from phr.access.consent import FINESS, PROFESSIONALS, RPPS, STRUCTURES, Actor, Terms
+from phr.access.consent import Actor, Terms
 from phr.access.decision import Because
 from phr.access.journal import Tag
 from phr.access.provision import Provision, Right, in_force
@@ -17,8 +17,8 @@ from phr.access.reader import Person, Professional
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import CREATE, UPDATE
 from phr.access.visit import Deed, Visit
-from phr.core import identifiers
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
+from phr.decided import FORMS
 from phr.reading import require
 from phr.writing import Written, written
 
@@ -26,19 +26,15 @@ ROLES = {"treating-physician": Right.TREATING_PHYSICIAN, "administrator": Right.
 LONGEST_NAME = 200
 
 _CAREGIVER, _BLOCKED = "caregiver", "blocked"
-_FORMS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
-    "professional": {PROFESSIONALS: identifiers.NationalProfessional, RPPS: identifiers.RPPS},
-    "structure": {STRUCTURES: identifiers.NationalStructure, FINESS: identifiers.FINESS},
-}
 
 
 def named(what: str, identifier: Mapping[str, Any], display: str = "") -> Actor:
     """A `professional` or a `structure`, by a valueIdentifier and what to call it. Raises CONTENT (422)."""
     system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
     where = f"Parameters.parameter.where(name = '{what}')"
-    form = _FORMS[what].get(system)
+    form = FORMS[what].get(system)
     if form is None:
-        raise invalid(f"A {what} is named in one of: {', '.join(_FORMS[what])}.", where)
+        raise invalid(f"A {what} is named in one of: {', '.join(FORMS[what])}.", where)
     try:
         form(value)
     except ValueError:
@@ -158,14 +154,7 @@ def _administers(deed: Deed) -> bool:
 
 
 async def _blocks(deed: Deed, actor: Actor) -> list[Provision]:
-    """The blocks of somebody, in force or to come, but those kept from who represents the person, to them."""
-    hashed = rights.keys_of(deed).hashed(actor.name)
-    kept_from = deed.decision.because is Because.REPRESENTS
-    return [
-        one
-        for one in await rights.listed(deed, [Right.BLOCK])
-        if one.actor == hashed and _lasting(one, deed) and not (kept_from and one.confidential)
-    ]
+    return await rights.blocks(deed, rights.keys_of(deed).hashed(actor.name))
 
 
 def _lasting(one: Provision, deed: Deed) -> bool:

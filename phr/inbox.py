@@ -76,7 +76,7 @@ _NAMED = ("recipient", "record", "kind", "id")
 _PUT = compile_query(
     insert(inbox)
     .values({column.name: bindparam(column.name, type_=column.type) for column in inbox.c})
-    .on_conflict_do_nothing()
+    .on_conflict_do_update(index_elements=inbox.primary_key.columns, set_={"until": bindparam("until", type_=_INSTANT)})
 )
 _TAKE_OUT = compile_query(
     delete(inbox).where(*(inbox.c[name] == bindparam(f"of_{name}", type_=inbox.c[name].type) for name in _NAMED))

@@ -17,7 +17,7 @@ from fhir.search import all_of
 from fhir.store import Draft, draft
 from fhir.stored import Stored
 from fhir.validation import validate
-from phr import blobs, documents, filing, links, provenance, replacement, rights
+from phr import blobs, decided, documents, filing, links, provenance, replacement, rights
 from phr.access.consent import right_of
 from phr.access.provision import preference
 from phr.access.reader import Person, System
@@ -194,6 +194,8 @@ class Plan:
         powers = self.deed.decision.powers
         self._leave_to_operations(item.before_json, body)
         right = right_of(body) if kind is rights.CONSENT else None
+        if right is not None:
+            decided.check(body)
         if item.before is None or item.before_json is None:
             obey(may_create(visit.reader, kind))
             obey(may_act_for(powers, kind))
@@ -254,7 +256,7 @@ class Plan:
         for made, item in zip(drafts, self.items, strict=True):
             with within(item.kind, item.where):
                 if item.kind is rights.CONSENT:
-                    await rights.derive(deed, made.json)
+                    await decided.write(deed, made.json)
                 await self._govern(made)
                 if item.before is None and item.kind.name == "DocumentReference":
                     await replacement.supersede(deed, made, {one.id for one in new}, self.base)

@@ -7,6 +7,7 @@ The rule: a Consent of ours and its row in the register are written in one trans
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from fhir.parameters import KINDS
 from fhir.predicate import IdIn
@@ -16,6 +17,7 @@ from fhir.stored import Keyring, Stored
 from phr import inbox, operated
 from phr.access import register
 from phr.access.consent import Terms, consent_of, provision_of, right_of, terms_of
+from phr.access.decision import Because
 from phr.access.provision import LEASES, SHOWN, Provision, Right
 from phr.access.reader import Person, Reader
 from phr.access.right import Refused, may_decide
@@ -92,6 +94,13 @@ async def listed(deed: Deed, rights: Iterable[Right]) -> list[Provision]:
     return [one for one in await register.every(deed.session, keys_of(deed).record) if one.right in wanted]
 
 
+async def blocks(deed: Deed, *about: UUID | None) -> list[Provision]:
+    """The blocks of any of these, in force or to come, but those kept from who represents the person, to them."""
+    kept_from, now = deed.decision.because is Because.REPRESENTS, deed.visit.now
+    found = [one for one in await listed(deed, [Right.BLOCK]) if one.actor is not None and one.actor in about]
+    return [one for one in found if (one.until is None or now < one.until) and not (kept_from and one.confidential)]
+
+
 async def derive(deed: Deed, consent: Mapping[str, Any]) -> None:
     """Keep the register in step with a Consent just written; a block ends what runs. Raises CONTENT (422)."""
     keys = keys_of(deed)
@@ -138,4 +147,17 @@ def is_right(body: Mapping[str, Any]) -> bool:
     return body.get("resourceType") == "Consent" and right_of(body) is not None
 
 
-__all__ = ["Held", "change", "derive", "end", "ended", "find", "is_right", "judge", "keys_of", "listed", "write"]
+__all__ = [
+    "Held",
+    "blocks",
+    "change",
+    "derive",
+    "end",
+    "ended",
+    "find",
+    "is_right",
+    "judge",
+    "keys_of",
+    "listed",
+    "write",
+]
