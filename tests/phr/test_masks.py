@@ -9,8 +9,10 @@ import pytest
 from phr import codes
 from phr.access.consent import PROFESSIONALS, RIGHT, Actor, Terms, consent_of
 from phr.access.journal import Tag
+from phr.access.matrix import load
 from phr.access.provision import Right
 from phr.masks import CATEGORIES, NORMAL, SECTIONS, masked, unmasked
+from phr.prevention.canonical import ANSWER
 from tests.access.city import delegate
 from tests.deposit import PDF, Clinic, bytes_of, clinic, coded, deposited, document, ids, inline, label
 from tests.house import Caller, House, account_of, observation
@@ -322,6 +324,12 @@ def described(record: str, kind: str, **more: Any) -> Json:
         "Procedure": {"subject": me, "status": "completed", "code": text},
         "DiagnosticReport": {"subject": me, "status": "final", "code": text},
         "Device": {"patient": me},
+        "Task": {
+            "for": me,
+            "status": "rejected",
+            "intent": "proposal",
+            "businessStatus": coded(ANSWER, "declined"),
+        },
         "Encounter": {
             "subject": me,
             "status": "finished",
@@ -351,6 +359,7 @@ async def profile(hospital: Caller, record: str) -> dict[str, set[str]]:
             described(record, "DiagnosticReport", presentedForm=[{"contentType": "application/pdf", "url": content}]),
         ],
         "devices": [described(record, "Device")],
+        "prevention": [described(record, "Task")],
         "care": [described(record, "Encounter")],
     }
     made: dict[str, set[str]] = {}
@@ -370,7 +379,7 @@ async def test_a_section_is_masked_with_all_that_is_in_it_and_nothing_else(
     doctor, citizen = software(house), house.citizen(record)
     physician, _ = await lent(house, record)
     made = await profile(hospital, record)
-    assert set(made) | {"questionnaires"} == set(SECTIONS)
+    assert set(made) | {"questionnaires", "observations"} == set(SECTIONS)
     whole = await everything(doctor, record)
     assert set().union(*made.values()) | {named(report), bytes_of(report)} <= whole
     for section, resources in made.items():
@@ -382,6 +391,26 @@ async def test_a_section_is_masked_with_all_that_is_in_it_and_nothing_else(
             assert (await hospital.get(name, Accept="*/*")).status_code == 200
         assert told(await ask(citizen, record, "unmask", section=section)) == nothing()
         assert await everything(doctor, record) == whole
+
+
+async def test_observations_are_masked_whatever_category_they_bear(house: House, record: str, hospital: Caller) -> None:
+    """Another category than the sections name, or none: nothing a profession sees is beyond a section."""
+    doctor, citizen = software(house), house.citizen(record)
+    bare = {name: value for name, value in observation(record).items() if name != "category"}
+    bodies = (bare, *(observation(record, category=[coded(HL7, one)]) for one in ("survey", "exam", "vital-signs")))
+    made = {f"Observation/{(await hospital.post('Observation', body)).json()['id']}" for body in bodies}
+    for section in set(SECTIONS) - {"observations"}:
+        await ask(citizen, record, "mask", section=section)
+    assert len(made & await everything(doctor, record)) == 3
+    answer = told(await ask(citizen, record, "mask", section="observations"))
+    assert set(answer["section"]) == set(SECTIONS)
+    assert not made & await everything(doctor, record)
+
+
+def test_every_type_that_a_profession_sees_is_in_a_section() -> None:
+    masked_whole = {kind for part in SECTIONS.values() for kind in part.kinds}
+    for line in load().lines.values():
+        assert line.kinds | {kind for kind, _ in line.coded} <= masked_whole | {"Patient"}
 
 
 async def test_a_category_is_masked_under_either_form_of_its_types(
