@@ -4,7 +4,8 @@ A reader: {"is": citizen | delegate | professional | depositor | operator | syst
 "record": the person's own, the one a delegate represents the person of, or the one a professional's software opened}.
 A resource: {"record": id or None for the commons, "type": …, "author": who signed it, "labels": a set of codes,
 "codes": what it is searched by, a set of (parameter, system or "", code)}; perhaps "id", "until": when what awaits its
-announcement shows by itself; "content of": (system, code), for a Binary, the document type or the resource type, and "content of id": which one.
+announcement shows by itself; "content of": (system, code), for a Binary, the document type or the resource type, and
+"content of id", which one.
 A right: {"right": …, "about": a name or None, "permits": bool, "since": …, "until": … or None, "purpose": …, and what
 it is narrowed to, or masks: "types", "codes" (system, code), "ids"; "powers": a caregiver's}.
 A matrix: profession (table, code) to {"every": bool, "documents": {(system, code)}, "types": {…}}.

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from auth.professionals import Professional
 from fhir import tokens
+from fhir.criteria import TokenAny
 from fhir.parameters import KINDS
 from fhir.predicate import And, Categorised, CategoryIn, KindIn, Not, Nothing, Or, Predicate
 
@@ -25,6 +26,7 @@ UNGIVEN = DOCUMENT | CONTENT | {"AuditEvent", "Consent", "Subscription"}
 """Never a matter of profession: documents go by their types, and who sees the record is its person's business."""
 
 _NOS = Path(__file__).parent.parent / "nos"
+_BEARING = re.compile(r"([A-Za-z]+)\?([a-z-]+)=([^|\s]+)\|")
 _SKILL = re.compile(r"[A-Z]{1,5}\d{1,3}")
 _DEFAULTS = {"every": True, "none": False}
 Code = tuple[str, str]
@@ -52,7 +54,8 @@ class Cell:
 class Line:
     """One profession's line. `every`: it sees document types but those in `types`; else those in `types` alone.
 
-    `types`: (system, code) in each form a document may carry; `kinds`: the FHIR types it sees besides documents.
+    `types`: (system, code) in each form a document may carry; `kinds`: the FHIR types it sees besides documents;
+    `coded`: (FHIR type, search token) of those it sees when they bear a code of one system, and not else.
     `default` and `cells` say where each answer comes from: of the types not listed, and of those that are.
     """
 
@@ -61,6 +64,7 @@ class Line:
     kinds: frozenset[str]
     default: Cell | None = None
     cells: Mapping[Code, Cell] = field(default_factory=dict)
+    coded: frozenset[tuple[str, str]] = frozenset()
 
     def cell(self, system: str, code: str) -> Cell | None:
         """What is said of a document type, under either form of its system."""
@@ -77,7 +81,7 @@ class Matrix:
         """The line of a professional: of their skill, else of their profession; None when it shows nothing."""
         found = self.lines.get((who.system, who.profession, who.skill))
         found = found or self.lines.get((who.system, who.profession, ""))
-        return found if found is not None and (found.every or found.types or found.kinds) else None
+        return found if found is not None and (found.every or found.types or found.kinds or found.coded) else None
 
     def entitled(self, who: Professional, hashed: Callable[[str], UUID]) -> Predicate:
         """What of a record this profession is entitled to see, whatever else allows or forbids it."""
@@ -89,11 +93,15 @@ class Matrix:
         # The content of a resource that is no document has that resource's type as its category.
         kinds = {hashed(tokens.category(tokens.RESOURCE_TYPES, kind)) for kind in bearers}
         document, content = CategoryIn(frozenset(types)), CategoryIn(frozenset(types | kinds))
+        coded = (
+            (KindIn(frozenset({kind})), TokenAny(frozenset({hashed(token)}))) for kind, token in sorted(line.coded)
+        )
         return Or(
             (
                 And((KindIn(DOCUMENT), Not(document) if line.every else document)),
                 And((KindIn(CONTENT), Categorised(), Not(content) if line.every else content)),
                 KindIn(line.kinds),
+                *map(And, coded),
             )
         )
 
@@ -171,7 +179,8 @@ def _line(where: str, row: Mapping[str, Any], words: _Words) -> Line:
         if name not in words.kinds:
             raise ValueError(f"{where}: no group of kinds is named {name!r}")
         kinds |= words.kinds[name]
-    return Line(default.sees, differing, frozenset(kinds), default, cells)
+    coded = frozenset(found for word in kinds if (found := _coded(word)) is not None)
+    return Line(default.sees, differing, frozenset(one for one in kinds if "?" not in one), default, cells, coded)
 
 
 def _meant(where: str, by: str, given: Iterable[str], words: _Words) -> Iterator[tuple[Code, ...]]:
@@ -206,12 +215,24 @@ def _source(where: str, row: Mapping[str, Any]) -> Source:
 
 
 def _kinds(where: str, listed: Iterable[str]) -> frozenset[str]:
-    for kind in listed:
+    for word in listed:
+        kind = word.partition("?")[0]
         if kind not in KINDS or KINDS[kind].commons:
             raise ValueError(f"{where}: {kind!r} is no resource type of a record")
         if kind in UNGIVEN:
             raise ValueError(f"{where}: {kind!r} is never given to a profession")
+        if word != kind and _coded(word) is None:
+            raise ValueError(f"{where}: {word!r} is not written Type?parameter=system|")
     return frozenset(listed)
+
+
+def _coded(word: str) -> tuple[str, str] | None:
+    """The type, and what its rows are searched by, of `Type?parameter=system|`: what bears a code of this system."""
+    found = _BEARING.fullmatch(word)
+    parameter = KINDS[found[1]].parameters.get(found[2]) if found is not None else None
+    if found is None or parameter is None or parameter.type != "token":
+        return None
+    return found[1], tokens.coded(found[2], found[3], "")
 
 
 def _system(where: str, forms: Iterable[str]) -> tuple[str, ...]:

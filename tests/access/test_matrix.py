@@ -9,10 +9,12 @@ import pytest
 from auth.professionals import Professional
 from fhir.parameters import KINDS
 from fhir.predicate import Nothing
+from fhir.tokens import coded as token
 from phr import codes
 from phr.access import matrix
 from phr.access.matrix import FILE, UNGIVEN, Line, Matrix, document_types, load
 from phr.core.settings import Settings
+from phr.prevention.canonical import ANSWER
 from tests.access.worlds import DOCTOR, KEYS, TRAINEE, professional
 from tests.deposit import bytes_of, clinic, coded, deposited, document, ids
 from tests.house import Caller, House, observation
@@ -23,6 +25,10 @@ OURS = (UNGIVEN - {"DocumentReference", "Binary"}) | {
     *("Provenance", "RelatedPerson", "Communication", "CommunicationRequest", "Appointment", "Task", "List"),
     *("Coverage", "Claim", "ExplanationOfBenefit", "Composition", "Bundle", "QuestionnaireResponse"),
 }
+
+
+CHECK_UP = ("10", "21", "50", "60", "69")
+"""Physicians, pharmacists, midwives, nurses: who holds the key-age check-ups."""
 
 
 def sees(code: str, type_: str, table: str = "TRE_G15") -> tuple[bool, bool]:
@@ -76,6 +82,9 @@ def test_what_is_known_is_kept() -> None:
 def test_other_resources_are_said_kind_by_kind() -> None:
     of_records = {name for name, kind in KINDS.items() if not kind.commons} - {"DocumentReference", "Binary"}
     assert MATRIX.lines["TRE_G15", "10", ""].kinds == of_records - OURS
+    answers = frozenset({("Task", token("business-status", ANSWER, ""))})
+    assert {key for key, line in MATRIX.lines.items() if line.coded} == {("TRE_G15", code, "") for code in CHECK_UP}
+    assert {line.coded for line in MATRIX.lines.values()} == {frozenset(), answers}
     for line in MATRIX.lines.values():
         assert not line.kinds & OURS
         assert "Patient" in line.kinds or not (line.kinds or line.types)
@@ -122,6 +131,10 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "an unknown kind": ('["Patient"]', '["Patients"]', "kinds.identity: 'Patients' is no resource type of a record"),
     "a kind of the commons": ('["Patient"]', '["Slot"]', "'Slot' is no resource type of a record"),
     "a kind never given": ('["Patient"]', '["Consent"]', "'Consent' is never given to a profession"),
+    "a kind by no parameter": ("Task?business-status=", "Task?colour=", "kinds.answers: 'Task?colour=https"),
+    "a kind by a date": ("Task?business-status=", "Task?authored-on=", "is not written Type?parameter=system|"),
+    "a kind by one code": ("prevention-answer|", "prevention-answer|done", "is not written Type?parameter=system|"),
+    "a kind by any system": ("https://carnet.example/CodeSystem/prevention-answer|", "|", "is not written Type"),
     "an unknown group": ('kinds = ["identity", "family"]', 'kinds = ["identity", "famly"]', "no group of kinds"),
     "an unknown default": ('documents = "every"', 'documents = "all"', "documents is every or none, not 'all'"),
     "a word misspelt": ("sees = false", "see = false", "(Médecin).cell[0]: 'see' is not understood"),

@@ -86,8 +86,8 @@ CONTEXT = {
     **{name: value for name, value in document("", "", "", "", {})["context"].items() if name != "period"},
 }
 SECRETS = range(len(secrets("", ("", ""))))
-UNSEEN = {6, 8}
-"""QuestionnaireResponse and Task: no profession is shown them by the matrix (phr/access/matrix.toml)."""
+UNSEEN = {6}
+"""QuestionnaireResponse: no profession is shown it by the matrix (phr/access/matrix.toml)."""
 
 
 @dataclass(frozen=True, slots=True)

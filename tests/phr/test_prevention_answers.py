@@ -16,11 +16,13 @@ from phr.prevention.rulebook import RULES
 from tests.access.city import as_professional, delegate
 from tests.access.test_chain import entries
 from tests.access.worlds import professional
+from tests.agenda.diary import remind
 from tests.house import Caller, House, account_of
 from tests.phr.test_prevention import BREAST, details, no_risk, parts, plan, post
 
 Json = dict[str, Any]
-DOCTOR = professional("810601")
+DOCTOR, PHARMACIST = professional("810601"), professional("810602", "21")
+NURSE, PHYSIO = professional("810603", "60"), professional("810604", "70")
 RISK, PREGNANCY = "breast-high-risk", "pregnancy-start"
 KINDS = {"on": "Date", "until": "Date", "rule": "Code", "said": "Code", "fact": "Code", "reason": "String"}
 
@@ -126,6 +128,29 @@ async def test_a_professional_says_why(house: House, record: str) -> None:
     young = await house.open_record(birthDate="1990-01-01")
     await told(await treating(house, young), young, rule=BREAST, said="indicated", reason="Antécédents")
     assert await stand(house.citizen(young), young) == ("due", "indicated")
+
+
+async def test_who_treats_sees_what_was_said_before_them(house: House, record: str) -> None:
+    """A pharmacist who did not know what the physician contraindicated would vaccinate."""
+    doctor, app = await treating(house, record), house.citizen(record)
+    await told(doctor, record, rule=BREAST, said="contraindicated", reason="Surveillance spécialisée")
+    kept = await remind(app, record, at="2026-12-01T09:00:00+01:00")
+    seen: dict[str, tuple[str, str]] = {}
+    for other in (PHARMACIST, NURSE, PHYSIO):
+        await house.relate(record, other.id)
+        caller = as_professional(house, other)
+        listed = (await caller.get(f"Task?patient={record}&_total=accurate")).json()
+        assert listed["total"] == (0 if other is PHYSIO else 1)
+        assert (await caller.get(f"Task/{kept['id']}")).status_code == 404
+        seen[other.profession] = await stand(caller, record)
+    assert seen["21"] == seen["60"] == ("not-concerned", "contraindicated")
+    assert seen["70"][1] != "contraindicated"
+    await told(app, record, rule=BREAST, said="declined")
+    assert (await stand(as_professional(house, PHARMACIST), record))[1] == "declined"
+    mask = {"resourceType": "Parameters", "parameter": [{"name": "section", "valueString": "prevention"}]}
+    assert (await app.post(f"Patient/{record}/$mask", mask)).status_code == 200
+    assert await stand(as_professional(house, PHARMACIST), record) == seen["70"]
+    assert (await stand(app, record))[1] == "declined"
 
 
 async def test_each_says_what_is_theirs_to_say(house: House, record: str) -> None:
