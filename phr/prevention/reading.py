@@ -12,6 +12,7 @@ from phr.access.scope import READ
 from phr.access.visit import Visit, asked_of
 from phr.core.errors import absent
 from phr.prevention.person import Person
+from phr.prevention.products import products
 from phr.prevention.record import person_of, resources
 from phr.prevention.statements import Spoken, spoken
 from phr.reading import require
@@ -41,7 +42,8 @@ async def known(visit: Visit, record: str, operation: str) -> Known | None:
         raise absent()
     async with visit.act(record, READ, Tag.PREVENTION, asked_of(("Patient", record, operation))) as deed:
         found = await resources(deed)
+        named = await products(deed.session, found or ())
     if found is None:
         return None
-    person, tasks = person_of(found), (one for one in found if one["resourceType"] == "Task")
+    person, tasks = person_of(found, named), (one for one in found if one["resourceType"] == "Task")
     return Known(person, spoken(tasks, person.born))
