@@ -88,7 +88,7 @@ def _shown_to_delegate(reader: Reader, resource: Resource, running: list[Right],
         return True
     # A caregiver who may consult sees the rest; one who may not, what they wrote.
     if "consult" in mandate["powers"]:
-        return bool(resource["type"] != "Consent")
+        return resource["type"] not in ("Consent", "RelatedPerson")
     return bool(resource["author"] == reader["name"])
 
 

@@ -71,7 +71,7 @@ def _delegate(facts: Facts, inside: Within, now: datetime) -> Sight:
     if mandate.right is Right.LEGAL_REPRESENTATIVE:
         return Sight(And(kept), Because.REPRESENTS, mandate.id)
     own = IdIn(frozenset({mandate.id}))
-    others = Not(KindIn(frozenset({"Consent"}))) if CONSULT in mandate.powers else AuthoredBy(facts.author)
+    others = Not(KindIn(frozenset({"Consent", "RelatedPerson"}))) if CONSULT in mandate.powers else AuthoredBy(facts.author)
     return Sight(And((*kept, Or((own, others)))), Because.CARES_FOR, mandate.id, powers=mandate.powers)
 
 
@@ -87,7 +87,7 @@ def _professional(reader: Professional, facts: Facts, inside: Within, now: datet
     if not held:
         return Sight(And((inside, own)), Because.OWN_DEPOSITS)
     seen = Or((own, IdIn(frozenset(one.id for one in held)), *ways))
-    hushed = all(one.confidential for one in held)
+    hushed = held[0].confidential  # what the journal's entry rests on
     return Sight(And((inside, seen)), Because(held[0].right.value), held[0].id, hushed)
 
 

@@ -1,6 +1,5 @@
 """Answering a recommendation over HTTP: who may say what, what it changes, and how it is taken back."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from fhir.validation import validate
 from phr import codes
 from phr.access.consent import PROFESSIONALS
-from phr.access.matrix import Matrix
 from phr.prevention.canonical import ANSWER, FACT, LOINC, plan_of
 from phr.prevention.rulebook import RULES
 from tests.access.city import as_professional, delegate
@@ -218,12 +216,6 @@ async def test_the_plan_tells_what_was_said_and_by_whom(house: House, record: st
     assert await spoken(app, record, "?on=2027-02-01") == [did, theirs]
     assert await spoken(app, record, "?on=2026-06-01") == [did]
     assert validate("CarePlan", await plan(app, record)) == ()
-    # A matrix that shows a physician the answers of others is all it takes for them to be told.
-    assert await spoken(doctor, record) == [theirs]
-    key = (DOCTOR.system, DOCTOR.profession, "")
-    line = house.parts.installation.matrix.lines[key]
-    shown = replace(line, kinds=line.kinds | {"Task"})
-    house.parts.installation.matrix = Matrix({**house.parts.installation.matrix.lines, key: shown})
     colleague = professional("810602")
     await house.relate(record, colleague.id)
     for caller in (doctor, as_professional(house, colleague)):
