@@ -17,18 +17,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from phr import codes
-from phr.access.audit import PAGES, Act, system_of
+from phr.access.audit import Act, system_of
 from phr.access.decision import Because
 from phr.access.journal import Actor, Note, Tag
 
 LANGUAGES = ("fr", "en")
 LONGEST = 280
-_NAME, _SOFTWARE, _KINDS = 36, 32, 2
+_NAME, _SOFTWARE, _KINDS = 36, 48, 2
 _PARIS = ZoneInfo("Europe/Paris")
 _PHYSICIAN = ("TRE_G15", "10")
 _OPERATION = re.compile(r"\$([a-z-]+)")
-_DECIDING = frozenset({Tag.ACCESS, Tag.REDEEM, Tag.SHARE, Tag.DELEGATE, Tag.APPLICATION, Tag.CLOSE})
-_BY_OPERATION = _DECIDING | {Tag.JOURNAL, Tag.SUBSCRIPTION, Tag.PRESCRIPTION, Tag.MESSAGE, Tag.AGENDA, Tag.NOTIFICATION}
+_DECIDING = frozenset({Tag.OPEN, Tag.ACCESS, Tag.REDEEM, Tag.SHARE, Tag.DELEGATE, Tag.APPLICATION, Tag.CLOSE})
+_ALIKE = frozenset({(Because.CONVERSATION, Tag.MESSAGE), (Because.PRESCRIPTION, Tag.PRESCRIPTION)})
+"""Why and what in the same words: said once."""
 _NO_REASON = frozenset({Because.OWN_DEPOSITS, Because.NO_RULE})
 """What somebody was before they asked for a right: not why they asked."""
 _SHOWING = frozenset({Tag.READ, Tag.SEARCH, Tag.HISTORY, Tag.CONTENT, Tag.EVERYTHING})
@@ -83,22 +84,24 @@ def tell(act: Act, viewer: Viewer, language: str, software: str = "", purpose: s
     words, note, at = _Words(language, viewer), act.note, act.at.astimezone(_PARIS)
     texts, capacity = words.texts, _capacity(note, viewer)
     moment = _capital(moment_of(at, language))
-    used = _cut(_software(texts, note, software), _SOFTWARE)
+    used = _software(texts, note, software)
     because = _because(texts, act, purpose)
     why = words.said(because["label"]) if because else ""
     reason = words.said(texts["reasons"].get(note.refused, texts["reasons"]["other"])) if note.refused else ""
     last = note.actors[-1] if note.actors and capacity == "professional" else None
     whole = ""
-    for who in _names(words, note, capacity, used):
-        whole = f"{moment}, {_did(words, act, who, capacity, used, because, reason)}"
+    named, shortly = "", _cut(used, _SOFTWARE)
+    for who in _names(words, note, capacity, shortly):
+        named, whole = named or who, f"{moment}, {_did(words, act, who, capacity, shortly, because, reason)}"
         if len(whole) < LONGEST:
             break
-    sentence = f"{_cut(whole, LONGEST - 2)}."
+    whole = _cut(whole, LONGEST - 1)
+    sentence = whole if whole.endswith("…") else f"{whole}."
     return Told(
         moment=moment,
         day=f"{at:%Y-%m-%d}",
         time=f"{at:%H:%M}",
-        who=last.name or last.id if last else next(_names(words, note, capacity, used)).rstrip(","),
+        who=(last.name or last.id or last.structure_name or last.structure) if last else named,
         capacity=_in_capacity(words, note, capacity),
         structure=(last.structure_name or last.structure) if last else "",
         did=sentence.removeprefix(f"{moment}, "),
@@ -188,7 +191,8 @@ def _capacity(note: Note, viewer: Viewer) -> str:
 def _names(words: _Words, note: Note, capacity: str, software: str) -> Iterator[str]:
     """Who acted, from the fullest way to say it to the shortest."""
     if capacity != "professional":
-        yield words.said(words.texts["who"][capacity]).format(software=software)
+        known = "own" if capacity == "System" and note.client in words.texts["software"] else capacity
+        yield words.said(words.texts["who"][known]).format(software=software)
         return
     main, *assistants = note.actors
     for parts in ((True, True), (True, False), (False, False)):
@@ -201,6 +205,8 @@ def _names(words: _Words, note: Note, capacity: str, software: str) -> Iterator[
 
 def _professional(words: _Words, actor: Actor, profession: bool, structure: bool) -> str:
     texts = words.texts
+    if not actor.name and not actor.id:
+        return str(texts["mailbox"]).format(name=_cut(actor.structure_name or actor.structure, _NAME))
     if not actor.name:
         return str(texts["unnamed"]).format(id=_cut(actor.id, _NAME))
     name = _cut(actor.name, _NAME)
@@ -228,11 +234,14 @@ def _in_capacity(words: _Words, note: Note, capacity: str) -> str:
 
 
 def _software(texts: Texts, note: Note, name: str) -> str:
-    return str(texts["pages"]) if note.client == PAGES else name or note.client
+    """The software's name: ours in words, others as they were registered."""
+    return str(texts["software"].get(note.client) or name or note.client)
 
 
 def _because(texts: Texts, act: Act, purpose: str) -> Texts:
     because = act.note.because
+    if act.note.reader == "System" and act.note.client in texts["software"]:
+        return dict(texts["because"]["own-work"])
     if act.tag in _DECIDING and because in _NO_REASON:
         return {}
     exact: Texts = texts["because"].get(f"{because}-{purpose.lower()}", {})
@@ -252,10 +261,10 @@ def _did(words: _Words, act: Act, who: str, capacity: str, software: str, becaus
         return ", ".join([tried, *with_software]) + f"{texts['colon']}{refusal}, {reason}"
     what = _what(texts, act)
     done = operation["done"] if operation else texts["done" if what else "nothing"].get(act.tag, texts["done"][act.tag])
-    clause = words.said(because["clause"]) if because and act.tag not in _DECIDING else ""
-    clause = clause if note.reader != "Citizen" else ""
+    silent = act.tag in _DECIDING or note.reader == "Citizen" or (note.because, act.tag) in _ALIKE
+    clause = words.said(because["clause"]) if because and not silent else ""
     told = ", ".join(filter(None, [f"{who} {done.format(what=what, **said)}", clause, *with_software]))
-    return told if what or act.tag not in _SHOWING else f"{told}{texts['colon']}{texts['none_shown']}"
+    return told if what or operation or act.tag not in _SHOWING else f"{told}{texts['colon']}{texts['none_shown']}"
 
 
 _SELF = frozenset({"Depositor", "Operator", "System", "unknown"})
@@ -263,10 +272,12 @@ _SELF = frozenset({"Depositor", "Operator", "System", "unknown"})
 
 
 def _operation(texts: Texts, act: Act) -> Texts | None:
-    """The texts of the operation that was asked, when it says more than the tag."""
+    """The texts of the operation that was asked, when it says more than the tag; of this tag, when it has several."""
     named = _OPERATION.search(act.note.asked)
-    found: Texts | None = texts["operations"].get(named[1]) if named and act.tag in _BY_OPERATION else None
-    return found
+    if named is None:
+        return None
+    operations: Mapping[str, Texts] = texts["operations"]
+    return operations.get(f"{named[1]}-{act.tag}") or operations.get(named[1])
 
 
 def _what(texts: Texts, act: Act) -> str:

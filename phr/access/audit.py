@@ -16,7 +16,7 @@ from sqlalchemy import ARRAY, DateTime, Integer, Select, SmallInteger, String, U
 from fhir.lens import Binder, Lens, Statement
 from fhir.predicate import IdIn, equals_any
 from fhir.record import RecordKeys
-from phr.access.consent import PROFESSIONALS, RPPS
+from phr.access.consent import PROFESSIONALS, RPPS, STRUCTURES
 from phr.access.decision import Because
 from phr.access.journal import Actor, Note, Tag, journal, read_note
 
@@ -191,7 +191,7 @@ def facets(act: Act, record: str) -> Mapping[str, frozenset[str]]:
     """What an entry is searched by, name by name: every value it answers to."""
     note, patient = act.note, f"Patient/{record}"
     who = {patient} if note.reader == "Citizen" else set()
-    for actor in note.actors if note.reader == "Professional" else ():
+    for actor in (one for one in note.actors if note.reader == "Professional" and one.id):
         who |= {actor.id, f"{PROFESSIONALS}|{actor.id}", f"|{actor.id}"}
         # The national identifier of a professional is their RPPS number after a digit for its kind.
         who |= {f"{RPPS}|{actor.id[1:]}"} if actor.id.startswith("8") else set()
@@ -239,7 +239,9 @@ def _told(actor: Actor, note: Note) -> Json:
         role = "Aidant" if note.because == Because.CARES_FOR else "Représentant légal"
         return {"role": [{"text": role}], "altId": actor.id}
     display = ", ".join(filter(None, (actor.name, actor.structure_name or actor.structure)))
-    who = {"identifier": {"system": PROFESSIONALS, "value": actor.id}, "display": display or actor.id}
+    # A structure's mailbox is nobody's in particular.
+    system, value = (PROFESSIONALS, actor.id) if actor.id else (STRUCTURES, actor.structure)
+    who = {"identifier": {"system": system, "value": value}, "display": display or value}
     system = system_of(actor)
     if system is None:
         return {"who": who}

@@ -56,8 +56,9 @@ async def _mail(gateway: Gateway, message: dict[str, Any], structure: Structure,
     name, thread, to = message["communication"], message["thread"], message["to"]
     identity = Identity(id="", structure=structure.id, structure_name=structure.name, **_UNTOLD)
     visit = Visit(gateway.here, Professional(CLIENT, identity, None, None), _SCOPES, (), now)
+    asked = asked_of((COMMUNICATION.name, name, "$receive-message"))
     try:
-        async with visit.act(message["record"], READ, Tag.MESSAGE, asked_of((COMMUNICATION.name, name))) as deed:
+        async with visit.act(message["record"], READ, Tag.MESSAGE, asked) as deed:
             body = await writing.seen(deed, f"{COMMUNICATION.name}/{name}")
             if body is None or body["status"] != SENT or body["sender"] == undelivered.POSTMASTER:
                 return None

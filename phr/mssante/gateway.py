@@ -12,8 +12,8 @@ from phr.mssante.peers import Peers
 
 CLIENT = "mssante"
 """The gateway's name as a client: in the journal, and as the author of what it files."""
-RECEIVED = "Communication/$receive-message"
-"""What the journal says was asked."""
+RECEIVED, UNDELIVERED = "Communication/$receive-message", "Communication/$undelivered"
+"""What the journal says was asked: of the record a mail came to, or of the thread a mail did not leave."""
 PATIENCE = timedelta(days=2)
 """How long a mail is tried again before somebody is told; less than the outbox gives up in."""
 _EVERYTHING = (Scope("system", "*", frozenset("cruds")),)

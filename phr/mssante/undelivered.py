@@ -14,7 +14,7 @@ from phr.messages.thread import known
 from phr.mssante import marks
 from phr.mssante.address import ins_of
 from phr.mssante.arrivals import record_of
-from phr.mssante.gateway import CLIENT, RECEIVED, Gateway
+from phr.mssante.gateway import CLIENT, UNDELIVERED, Gateway
 from phr.operated import keys_of
 
 POSTMASTER = {"display": "Messagerie sécurisée"}
@@ -26,7 +26,7 @@ async def tell(gateway: Gateway, record: str, thread: str, about: str, now: date
     """Say in the thread that a message, or a mail, was not delivered. `about`: its id, told of once."""
     base = f"{gateway.here.settings.issuer}/fhir"
     try:
-        async with gateway.visit(now).act(record, CREATE, Tag.MESSAGE, RECEIVED, deciding=True) as deed:
+        async with gateway.visit(now).act(record, CREATE, Tag.MESSAGE, UNDELIVERED, deciding=True) as deed:
             keys, session = keys_of(deed), deed.session
             if await marks.thread_of(session, keys, [marks.mark(keys, _TOLD, about)]) is not None:
                 return
@@ -52,7 +52,7 @@ async def returned(gateway: Gateway, message: dict[str, Any], now: datetime) -> 
 
 async def _thread_of(gateway: Gateway, record: str, address: str, about: str, now: datetime) -> str | None:
     try:
-        async with gateway.visit(now).act(record, CREATE, Tag.MESSAGE, RECEIVED) as deed:
+        async with gateway.visit(now).act(record, CREATE, Tag.MESSAGE, UNDELIVERED) as deed:
             keys = keys_of(deed)
             return await marks.thread_of(deed.session, keys, [marks.mark(keys, address, about)])
     except DomainError as error:

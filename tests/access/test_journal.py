@@ -389,7 +389,7 @@ async def test_a_refused_attempt_says_why_and_with_which_motive(house: House) ->
     assert (event["outcome"], event["outcomeDesc"], event["action"]) == ("4", "blocked", "E")
     assert event["purposeOfEvent"][0]["text"] == "Urgence <vitale>"
     assert sentences(await house.citizen(name).get("AuditEvent?outcome=4")) == [
-        "le service lui-même (tests), a tenté d’ouvrir votre carnet : refusé, vous l’avez bloqué."
+        "le service lui-même (tests) a tenté d’ouvrir votre carnet : refusé, vous l’avez bloqué."
     ]
 
 

@@ -148,7 +148,7 @@ async def test_the_journal_says_who_was_sent_what(circle: Circle) -> None:
     circle.later(minutes=2)
     assert len(await circle.mails()) == 1
     [sent] = [note for _, note in notes(circle.house, record) if note.reader == "Professional"]
-    assert sent.asked == f"Communication/{message}"
+    assert sent.asked == f"Communication/{message}/$receive-message"
     assert sent.actors[0].structure_name == "Cabinet des Lilas"
     [came] = [note for _, note in notes(circle.house, record) if (note.reader, note.client) == ("System", "mssante")]
     assert came.motive == "Courrier de Cabinet des Lilas"

@@ -12,16 +12,25 @@ import pytest
 import phr
 from fhir.narrative import judge
 from fhir.parameters import KINDS
-from phr.access.audit import PAGES, Act, Group
+from phr import destruction, mandates
+from phr.access.audit import PAGES, Act, Group, audit_event, facets
+from phr.access.consent import STRUCTURES
 from phr.access.decision import Because
 from phr.access.journal import Actor, Note, Tag
+from phr.agenda import telling
 from phr.journal_words import LANGUAGES, LONGEST, Viewer, preferred, tell, texts_in
+from phr.messages import retention
+from phr.mssante import gateway
+from phr.notifications import audience
+from phr.prescription.life import OVER
+from phr.prevention import feed, sending
 from phr.web import api
 
 PERSON, PARENT = Viewer("ada"), Viewer("mum", represents=True)
 LOU = Actor("810001", "Lou Petit", "TRE_G15", "10", "1690000001", "Cabinet du Port")
 LONG = Actor("8" + "1" * 40, "Marie-Antoinette " * 9, "TRE_G15", "39", "1" * 30, "Centre hospitalier " * 9)
 ZOE = Actor("810002", "Zoé Roux")
+CLINIC = Actor("", structure="1690000002", structure_name="Clinique du Parc")
 MUM, NURSE = Actor("mum", behalf="r"), Actor("810003", "", "TRE_G15", "60")
 READERS: tuple[tuple[str, tuple[Actor, ...]], ...] = (
     ("Citizen", ()),
@@ -32,6 +41,7 @@ READERS: tuple[tuple[str, tuple[Actor, ...]], ...] = (
     ("Professional", (LOU, ZOE)),
     ("Professional", (NURSE,)),
     ("Professional", ()),
+    ("Professional", (CLINIC,)),
     ("Depositor", ()),
     ("Operator", ()),
     ("System", ()),
@@ -85,7 +95,8 @@ def test_every_operation_has_a_sentence(language: str) -> None:
 def _sound(sentence: str, language: str) -> None:
     assert 20 < len(sentence) <= LONGEST, sentence
     assert sentence.startswith("Le " if language == "fr" else "On "), sentence
-    assert sentence.endswith("."), sentence
+    assert sentence.endswith((".", "…")), sentence
+    assert not sentence.endswith("…."), sentence
     assert not re.search(r"[{}\[\]]|  |,,| ,|\(\)|de le |None", sentence), sentence
 
 
@@ -100,11 +111,40 @@ def test_both_languages_say_the_same_things() -> None:
 
 
 def test_every_refusal_in_the_code_has_a_reason() -> None:
-    lines = [line for path in Path(phr.__file__).parent.glob("*.py") for line in path.read_text("utf-8").splitlines()]
-    written = [line for line in lines if ".refused = " in line or "Refusal(" in line]
+    written = [line for line in _source().splitlines() if ".refused = " in line or "Refusal(" in line]
     codes = {code for line in written for code in re.findall(r'"([a-z]+(?:-[a-z]+)*)"', line)}
-    assert {"blocked", "caregiver"} <= codes
-    assert codes - set(texts_in("fr")["reasons"]) - {"business-rule"} == set()
+    assert {"blocked", "caregiver", "not-entitled"} <= codes
+    named = {"wrong", *OVER}  # a prescription that is over is refused by its state
+    assert (codes | named) - set(texts_in("fr")["reasons"]) - {"business-rule"} == set()
+
+
+BY_THE_TAG = frozenset({"check-medicines", "everything", "immds-forecast", "prevention"})
+"""What is said of the tag says what these do."""
+NO_RECORD = frozenset({"allow-messages", "lookup", "provenance", "validate"})
+"""These leave no entry of their own in a record."""
+
+
+def test_every_operation_in_the_code_has_its_words() -> None:
+    named = set(re.findall(r"\$([a-z]+(?:-[a-z]+)*)\b", _source()))
+    named |= {f"invite-{who}" for who in ("caregiver", "parent")}
+    told = {name.removesuffix("-read").removesuffix("-delegate") for name in texts_in("fr")["operations"]}
+    told |= set(texts_in("fr")["operations"])
+    assert {"tell-reminders", "share-check-up", "undelivered", "expire"} <= named
+    assert named - told == BY_THE_TAG | NO_RECORD
+
+
+def _source() -> str:
+    """All of the code that leaves entries: not the pages, which ask it over HTTP."""
+    folder = Path(phr.__file__).parent
+    found = [path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in ("web", "demo")]
+    return "\n".join(path.read_text("utf-8") for path in found)
+
+
+def test_each_name_the_installation_acts_under_is_told_in_words() -> None:
+    names = {mandates.SELF, sending.SELF, telling.SELF, audience.SELF, feed.CLIENT, gateway.CLIENT, api.CLIENT}
+    names |= {retention.BY.client, destruction.BY.client}
+    for language in LANGUAGES:
+        assert set(texts_in(language)["software"]) == names
 
 
 def test_every_type_served_and_every_rule_has_words() -> None:
@@ -151,6 +191,45 @@ SAID = (
         "with Doctosoft.",
     ),
     (
+        act(Tag.AGENDA, Note("System", "carnet", "importing", "Patient/x/$tell-reminders"), ("Task/1",)),
+        "Le 23 septembre 2026 à 14 h 05, le service lui-même a envoyé les rappels arrivés à leur heure.",
+        "On 23 September 2026 at 14:05, the service itself sent the reminders that were due.",
+    ),
+    (
+        act(Tag.DELEGATE, Note("System", "carnet", "importing", "Consent/$expire"), ("Consent/1",)),
+        "Le 23 septembre 2026 à 14 h 05, le service lui-même a mis fin à une invitation restée sans réponse.",
+        "On 23 September 2026 at 14:05, the service itself ended an invitation that nobody answered.",
+    ),
+    (
+        act(Tag.PRESCRIPTION, Note("System", "carnet", "importing", "Task/$expire"), ("Task/1",)),
+        "Le 23 septembre 2026 à 14 h 05, le service lui-même a noté qu’une ordonnance est périmée.",
+        "On 23 September 2026 at 14:05, the service itself recorded that a prescription is out of date.",
+    ),
+    (
+        act(Tag.IMPORT, Note("System", "his", "importing", "Bundle"), ("Observation/1",)),
+        "Le 23 septembre 2026 à 14 h 05, le service lui-même (Doctosoft) a importé 1 résultat ou mesure, "
+        "pour reprendre des données existantes.",
+        "On 23 September 2026 at 14:05, the service itself (Doctosoft) imported 1 result or measurement, "
+        "to take over existing data.",
+    ),
+    (
+        act(Tag.MESSAGE, Note("Professional", "mssante", "conversation", "Communication/$receive-message", (CLINIC,))),
+        "Le 23 septembre 2026 à 14 h 05, la structure Clinique du Parc a reçu un message par messagerie sécurisée, "
+        "avec la messagerie sécurisée.",
+        "On 23 September 2026 at 14:05, the structure Clinique du Parc received a message by secure mail, "
+        "with secure mail.",
+    ),
+    (
+        act(Tag.OPEN, Note("Operator", "op", "no-rule", "Patient"), ("Patient/1",)),
+        "Le 23 septembre 2026 à 14 h 05, l’opérateur du service (Doctosoft) a créé votre carnet.",
+        "On 23 September 2026 at 14:05, the operator of the service (Doctosoft) created your record.",
+    ),
+    (
+        act(Tag.READ, Note("Citizen", PAGES, "own-record", "Patient/x/$preferences")),
+        "Le 23 septembre 2026 à 14 h 05, vous avez consulté les préférences d’accès, avec les pages de Carnet.",
+        "On 23 September 2026 at 14:05, you viewed the access preferences, with the pages of Carnet.",
+    ),
+    (
         act(Tag.CREATE, Note("Depositor", "lab", "own-deposits", "x"), ("DocumentReference/1", "Binary/1")),
         "Le 23 septembre 2026 à 14 h 05, le logiciel Doctosoft a ajouté 1 document, en tant qu’auteur.",
         "On 23 September 2026 at 14:05, the software Doctosoft added 1 document, as the author.",
@@ -162,6 +241,30 @@ SAID = (
 def test_what_is_said(entry: Act, french: str, english: str) -> None:
     assert tell(entry, PERSON, "fr", "Doctosoft").sentence == french
     assert tell(entry, PERSON, "en", "Doctosoft").sentence == english
+
+
+def test_why_the_installation_acts_is_not_that_it_imports() -> None:
+    """What it writes in its course is not data taken over: nor is its software a name that nobody knows."""
+    for client, software in (("carnet", "Carnet"), ("mssante", "la messagerie sécurisée")):
+        told = tell(act(Tag.AGENDA, Note("System", client, Because.IMPORTING, "x")), PERSON, "fr")
+        assert (told.who, told.why, told.software) == ("le service lui-même", "Fonctionnement du service", software)
+    told = tell(act(Tag.IMPORT, Note("System", "his", Because.IMPORTING, "Bundle")), PERSON, "fr", "Hôpital")
+    assert (told.who, told.why, told.software) == ("le service lui-même (Hôpital)", "Reprise de données", "Hôpital")
+
+
+def test_a_software_has_its_whole_name_beside_the_sentence() -> None:
+    name = "Logiciel de gestion de la maison de santé pluriprofessionnelle des Tilleuls"
+    told = tell(act(Tag.READ, Note("Professional", "d", Because.CARE_RELATION, "x", (LOU,))), PERSON, "fr", name)
+    assert told.software == name
+    assert "avec Logiciel de gestion de la maison de santé pluri…" in told.sentence
+
+
+def test_a_structure_s_mailbox_is_named_by_its_structure() -> None:
+    entry = act(Tag.MESSAGE, Note("Professional", "mssante", Because.CONVERSATION, "x", (CLINIC,)))
+    assert tell(entry, PERSON, "fr").who == "Clinique du Parc"
+    who = audit_event(entry, "r")["agent"][0]["who"]
+    assert who == {"identifier": {"system": STRUCTURES, "value": "1690000002"}, "display": "Clinique du Parc"}
+    assert facets(entry, "r")["agent"] == frozenset()
 
 
 def test_who_reads_changes_who_is_you() -> None:
