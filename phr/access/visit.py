@@ -44,7 +44,7 @@ from phr.access.decision import BLIND, Facts, Sight
 from phr.access.installation import Installation, OpenedRecord
 from phr.access.journal import Entry, Tag, chain_of_client, note_of, trail
 from phr.access.provision import Provision
-from phr.access.reader import Professional, Reader, identity, names
+from phr.access.reader import Professional, Reader, System, identity, names
 from phr.access.register import about, latest
 from phr.access.scope import narrowing
 from phr.access.sight import commons_sight, sight
@@ -57,6 +57,16 @@ _SHAPES = Shapes()
 _TRIES = 3
 WAITED = timedelta(minutes=1)
 """How long a decision may have waited for its turn, or another server's clock be ahead of ours."""
+
+
+_REFUSED = {
+    Reason.ABSENT: "absent",
+    Reason.METHOD: "absent",
+    Reason.FORBIDDEN: "not-entitled",
+    Reason.GONE: "over",
+    Reason.TOO_MANY: "throttled",
+}
+"""How the journal calls what was refused by raising. Malformed or late is not an attempt to reach anything."""
 
 
 def _holding() -> Any:
@@ -231,23 +241,41 @@ class Visit:
     ) -> AsyncIterator["Deed"]:
         """A transaction on record `name` (None: the commons): its rights locked as they are until it ends.
 
-        The caller lists what it returns or writes in `deed.touched`; the entry is written last, then all commits.
+        The caller lists what it returns or writes in `deed.touched`; the entry is written last, then all commits. What
+        is refused inside is rolled back, and leaves an entry that says so.
         `deciding`: it may change the rights themselves, one such transaction at a time.
         """
-        async with self.installation.database.transaction() as session:
-            await self._check_token(session)
-            opened = await self._open(session, name, _FACTS_DECIDING if deciding else _FACTS_LOCKED)
-            if name is not None and opened is None:
-                raise absent()
-            visit = self
-            if deciding and opened is not None:
-                # TRAP: who waited for the lock arrived before what was decided meanwhile, and would not see it.
-                last = await latest(session, opened.keys.record, self.now + WAITED)
-                visit = self if last is None or last <= self.now else replace(self, now=last)
-            view, decision = visit.decide(opened, verb)
-            deed = Deed(visit, session, view, opened, decision, [])
-            yield deed
-            await deed.leave_trail(tag, asked)
+        deed: Deed | None = None
+        try:
+            async with self.installation.database.transaction() as session:
+                await self._check_token(session)
+                opened = await self._open(session, name, _FACTS_DECIDING if deciding else _FACTS_LOCKED)
+                if name is not None and opened is None:
+                    raise absent()
+                visit = self
+                if deciding and opened is not None:
+                    # TRAP: who waited for the lock arrived before what was decided meanwhile, and would not see it.
+                    last = await latest(session, opened.keys.record, self.now + WAITED)
+                    visit = self if last is None or last <= self.now else replace(self, now=last)
+                view, decision = visit.decide(opened, verb)
+                deed = Deed(visit, session, view, opened, decision, [])
+                yield deed
+                await deed.leave_trail(tag, asked)
+        except DomainError as error:
+            if (
+                name is not None
+                and deed is not None
+                and error.reason in _REFUSED
+                and not isinstance(self.reader, System)
+            ):
+                refused = deed.refused or _REFUSED[error.reason]
+                await deed.visit._attempted(name, verb, tag, asked, refused, deed.motive)
+            raise
+
+    async def _attempted(self, name: str, verb: str, tag: Tag, asked: str, refused: str, motive: str) -> None:
+        """Write the entry of what was refused, and rolled back. Raises what `act` raises: no entry, no answer."""
+        async with self.act(name, verb, tag, asked) as deed:
+            deed.refused, deed.motive = refused, motive
 
 
 @dataclass(slots=True)

@@ -498,3 +498,56 @@ def test_entries_are_only_added() -> None:
     assert "INSERT INTO journal " in sql
     assert "DELETE" not in sql
     assert "UPDATE journal " not in sql
+
+
+# Refused attempts.
+
+
+async def test_what_is_refused_inside_leaves_its_entry_and_nothing_else(house: House) -> None:
+    """Whatever is tried on what is not in sight, the person reads that it was, by whom, and that it was refused."""
+    name = await house.open_record()
+    await house.represent(name, account_of("mum"), "agenda")
+    made = (await house.citizen(name).post("Observation", observation(name))).json()["id"]
+    doctor, mum, changed = professional(house), delegate(house, name), {**observation(name), "id": made}
+    fhir = {"Content-Type": "application/fhir+json"}
+    patched = {"Content-Type": "application/json-patch+json"}
+    patch = [{"op": "replace", "path": "/status", "value": "amended"}]
+    attempts: tuple[tuple[Caller, str, str, dict[str, Any], int, str, str], ...] = (
+        (doctor, "PUT", f"Observation/{made}", {"headers": fhir, "json": changed}, 405, "update", "absent"),
+        (doctor, "PATCH", f"Observation/{made}", {"headers": patched, "json": patch}, 404, "update", "absent"),
+        (doctor, "DELETE", f"Observation/{made}", {}, 404, "delete", "absent"),
+        (doctor, "GET", f"Communication/{made}/$thread", {}, 404, "message", "absent"),
+        (doctor, "GET", f"Task/{made}/$prescription", {}, 404, "prescription", "absent"),
+        (mum, "POST", "Observation", {"headers": fhir, "json": observation(name)}, 403, "create", "not-entitled"),
+        (mum, "GET", f"Patient/{name}/$prevention", {}, 404, "prevention", "absent"),
+        (mum, "DELETE", f"Observation/{made}", {}, 404, "delete", "absent"),
+    )
+    for caller, method, path, more, status, tag, why in attempts:
+        before = len(entries(house, name))
+        assert (await caller.ask(method, path, **more)).status_code == status, (method, path)
+        (row,) = entries(house, name)[before:]
+        assert (row.tag, row.resources) == (tag, []), (method, path)
+        assert read_note(keys_of(house, name), name, row.id, row.sealed).refused == why, (method, path)
+    told = sentences(await house.citizen(name).get("AuditEvent?outcome=4&group=professionals"))
+    assert told[-1] == (
+        "le Dr Lou PETIT (médecin, Cabinet) a tenté de modifier un élément, avec software : refusé, rien ne correspond."
+    )
+    assert (await house.citizen(name).get(f"Observation/{made}")).json()["meta"]["versionId"] == "1"
+    assert await findings(house) == []
+
+
+async def test_what_is_malformed_is_no_attempt(house: House) -> None:
+    name = await house.open_record()
+    before = len(entries(house, name))
+    answer = await house.citizen(name).post("Observation", {"resourceType": "Observation"})
+    assert answer.status_code == 422
+    assert len(entries(house, name)) == before
+
+
+async def test_an_attempt_that_cannot_be_journaled_is_not_answered(house: House) -> None:
+    name = await house.open_record()
+    made = (await house.citizen(name).post("Observation", observation(name))).json()["id"]
+    doctor = professional(house)
+    assert (await doctor.delete(f"Observation/{made}")).status_code == 404
+    _refuse_journal(house)
+    assert (await doctor.delete(f"Observation/{made}")).status_code == 503
