@@ -240,8 +240,8 @@ def _told(actor: Actor, note: Note) -> Json:
         return {"role": [{"text": role}], "altId": actor.id}
     display = ", ".join(filter(None, (actor.name, actor.structure_name or actor.structure)))
     # A structure's mailbox is nobody's in particular.
-    system, value = (PROFESSIONALS, actor.id) if actor.id else (STRUCTURES, actor.structure)
-    who = {"identifier": {"system": system, "value": value}, "display": display or value}
+    register, value = (PROFESSIONALS, actor.id) if actor.id else (STRUCTURES, actor.structure)
+    who = {"identifier": {"system": register, "value": value}, "display": display or value}
     system = system_of(actor)
     if system is None:
         return {"who": who}

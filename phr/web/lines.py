@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from phr.access.consent import Actor
-from phr.access.provision import DELEGATIONS, Right
+from phr.access.provision import DELEGATIONS, DISPENSE, SHOWN, TELL_PRESCRIBER, Right
 from phr.web import held
 from phr.web.held import Held
 from phr.web.words import TEXTS
@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, tuple[Right, ...]] = {
     "emergencies": (Right.EMERGENCY,),
     "leases": (Right.CODE_LEASE,),
     "codes": (Right.ACCESS_CODE,),
+    "pieces": (Right.PRESCRIPTION, Right.CONVERSATION),
     "delegates": (Right.CAREGIVER, Right.LEGAL_REPRESENTATIVE),
     "applications": (Right.APPLICATION,),
     "blocks": (Right.BLOCK,),
@@ -58,6 +59,8 @@ def sections(found: Sequence[Held], purposes: Purposes, now: datetime, language:
         ones = held.of(found, *rights)
         if name == "applications":  # one line for each, whatever the number of its purposes
             ones = list({_name(one.terms.actor): one for one in ones}.values())
+        if name == "pieces":  # one line for each, whatever the number of prescriptions or of conversations
+            ones = list({(one.right, _name(one.terms.actor)): one for one in ones if _shows(one, found)}.values())
         listed.append((name, [_line(one, found, purposes, now, language) for one in ones]))
     return listed
 
@@ -65,6 +68,13 @@ def sections(found: Sequence[Held], purposes: Purposes, now: datetime, language:
 def professionals(found: Sequence[Held]) -> int:
     """How many professionals see the record: each counted once."""
     return len({_name(one.terms.actor) for one in held.of(found, *_PROFESSIONALS)})
+
+
+def _shows(one: Held, found: Sequence[Held]) -> bool:
+    """Whether a prescription is shown by this right: to who prescribed it, only if the person says so."""
+    told = held.of(found, Right.PREFERENCE)
+    agreed = any(two.terms.purpose == TELL_PRESCRIBER and two.terms.permits for two in told)
+    return one.right is not Right.PRESCRIPTION or one.terms.purpose == DISPENSE or agreed
 
 
 def _line(one: Held, found: Sequence[Held], purposes: Purposes, now: datetime, language: str) -> Line:
@@ -83,8 +93,8 @@ def _line(one: Held, found: Sequence[Held], purposes: Purposes, now: datetime, l
             told.append(held.lent(terms, language))
         case right if right in DELEGATIONS:
             told.append(", ".join(texts[f"power_{power}"] for power in terms.powers))
-    told.append(f"{held.period(terms, now, language)}.")
-    choices: tuple[str, ...] = ()
+    told += [] if one.right in SHOWN else [f"{held.period(terms, now, language)}."]
+    choices: tuple[str, ...] = ("block",) if one.right in SHOWN else ()
     if one.right in _PROFESSIONALS:
         choices = ("block", *(("block-structure",) if terms.organization else ()), *_roles(one, found))
     return Line(one.id, _who(one, texts), tuple(filter(None, told)), _ENDS.get(one.right, ""), choices, structure)

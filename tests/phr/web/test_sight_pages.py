@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from fhir.tables import record
-from phr.access.consent import FINESS, PROFESSIONALS, RPPS, Actor, Terms
+from phr.access.consent import FINESS, PROFESSIONALS, RPPS, STRUCTURES, Actor, Terms
 from phr.access.provision import Right
 from phr.web import held
 from phr.web.mine import HOME
@@ -20,7 +20,7 @@ from tests import kin
 from tests.house import House, observation
 from tests.kin import Person
 from tests.phr import portal
-from tests.phr.care import DOCTOR, consents, software
+from tests.phr.care import DOCTOR, consents, finess, software
 from tests.phr.web.household import CLINIC, Browser, browser, doctor, family, populate, read, sections
 
 FR, EN = TEXTS["fr"], TEXTS["en"]
@@ -80,6 +80,27 @@ async def test_everybody_who_sees_is_listed_with_why_and_until_when(house: House
         english = sections(await other.get(ACCESS))
     assert EN["held_why_emergency_btg"] in english["emergencies"]
     assert "until" in english["care"]
+
+
+async def test_who_sees_a_prescription_or_a_conversation_is_listed_once(
+    house: House, claire: Person, tab: Browser
+) -> None:
+    """They see the record too, were it one piece of it: a page that says it names everybody names them."""
+    pharmacy, petit = Actor(STRUCTURES, finess(8), "Pharmacie du Parc"), doctor(11, "Lou Petit")
+    for _ in range(2):
+        await house.lend(claire.record, Terms(Right.PRESCRIPTION, pharmacy, purpose="dispense"))
+        await house.lend(claire.record, Terms(Right.CONVERSATION, petit))
+    await house.lend(claire.record, Terms(Right.PRESCRIPTION, doctor(12, "Nadia Roux"), purpose="prescriber"))
+    told = sections(await tab.get(ACCESS))["pieces"]
+    assert told.count(f"Pharmacie du Parc {FR['held_why_prescription']}") == 1
+    assert told.count(f"Lou Petit {FR['held_why_conversation']}") == 1
+    assert "Nadia Roux" not in told, "who prescribed sees what is dispensed only if the person agrees"
+    await house.lend(claire.record, Terms(Right.PREFERENCE, purpose="tell-prescriber"))
+    assert "Nadia Roux" in sections(await tab.get(ACCESS))["pieces"]
+    consent = (await active(claire, Right.CONVERSATION))[0]
+    assert FR["access_done_blocked"] in await tab.does(ACCESS, do="block", consent=consent["id"])
+    assert await active(claire, Right.CONVERSATION) == []
+    assert "Lou Petit" not in sections(await tab.get(ACCESS))["pieces"]
 
 
 async def test_what_is_over_is_not_listed(house: House, claire: Person, tab: Browser) -> None:
