@@ -55,7 +55,14 @@ _ACTIONS = {
     Tag.APPLICATION: "E",
     Tag.CLOSE: "E",
     Tag.PREVENTION: "E",
+    Tag.PRESCRIPTION: "E",
+    Tag.MEDICINE: "E",
+    Tag.MESSAGE: "E",
+    Tag.NOTIFICATION: "E",
+    Tag.SUBSCRIPTION: "E",
+    Tag.AGENDA: "E",
 }
+"""R4 audit-event-action; of an operation, E; R otherwise."""
 SUCCESS, REFUSAL = "0", "4"
 """R4 audit-event-outcome. A refusal is a minor failure: what was asked was not done, and nothing broke."""
 EMERGENCIES = frozenset({"ETREAT", "BTG"})

@@ -536,6 +536,18 @@ async def test_what_is_refused_inside_leaves_its_entry_and_nothing_else(house: H
     assert await findings(house) == []
 
 
+async def test_an_operation_is_searched_as_one(house: House) -> None:
+    """R4 audit-event-action: what is executed is not a read, whatever the operation."""
+    name = await house.open_record()
+    citizen = house.citizen(name)
+    for path in (f"Patient/{name}/$notifications", f"Patient/{name}/$threads", f"Patient/{name}/$reminders"):
+        assert (await citizen.get(path)).status_code == 200
+    found = events(await citizen.get("AuditEvent?action=E"))
+    tags = {one["subtype"][0]["code"] for one in found}
+    assert tags == {"notification", "message", "agenda"}
+    assert {one["action"] for one in found} == {"E"}
+
+
 async def test_what_is_malformed_is_no_attempt(house: House) -> None:
     name = await house.open_record()
     before = len(entries(house, name))
