@@ -24,8 +24,10 @@ from phr.masks import CATEGORIES
 from phr.web import redeem
 from phr.web.account import moment
 from phr.web.api import Api, calling
+from phr.web.held import Unread, held, mandate
 from phr.web.mine import chosen_of, records_of
 from phr.web.pages import Pages, Pairs, form_of, go, query_of, to
+from phr.web.people import PEOPLE
 from phr.web.redeem import asking, resources, right, told, until
 from phr.web.words import TEXTS
 
@@ -69,14 +71,23 @@ def router(server: AuthServer) -> APIRouter:
     pages = Pages(server)
 
     async def person(request: Request, record: str | None) -> Person | Response:
-        """Who asks; or where they go, when nobody is signed in or they have no record."""
+        """Who asks; or where they go: nobody is signed in, they have no record, or a caregiver, who never shares."""
         visitor, locales = await pages.visitor(request), _locales(query_of(request))
         if visitor is None or visitor.account is None:
             return go("/signin", locales)
         choices = await records_of(server, visitor.account)
         if not choices:
             return go("/account", locales)
-        return Person(visitor, choices, chosen_of(choices, record))
+        mine = chosen_of(choices, record)
+        if not mine.own:
+            async with calling(server, request, visitor, mine.record) as api:
+                try:
+                    found = await held(api, mine.record, visitor.account.id, server.clock())
+                except Unread:
+                    found = []
+            if mandate(found) is not None:
+                return go(PEOPLE, [("record", mine.record), *locales])
+        return Person(visitor, choices, mine)
 
     async def form_page(
         request: Request, who: Person, problem: str | None = None, form: Pairs | None = None, status: int = 200

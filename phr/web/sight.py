@@ -23,6 +23,8 @@ from phr.web.mine import HOME, Json, Mine, opened, problem_of
 from phr.web.pages import Pages, form_of
 
 ACCESS = f"{HOME}/access"
+MOST = 10
+"""The longest list that is shown whole: more are one click further, so that the next list is not lost below."""
 _DONE = frozenset({"ended", "revoked", "blocked", "allowed", "designated", "withdrawn", "erased", "undelegated"})
 
 
@@ -58,6 +60,7 @@ def router(server: AuthServer) -> APIRouter:
             "given": {name: given.get(name, "") for name in ("do", "what", "role", "number", "name")},
             "done": f"access_done_{done}" if done and not problem else "",
             "action": mine.at(ACCESS),
+            "most": MOST,
         }
         return mine.page("access.html", values, status=status)
 

@@ -15,13 +15,14 @@ from phr.access.consent import FINESS, PROFESSIONALS, RPPS, STRUCTURES, Actor, T
 from phr.access.provision import Right
 from phr.web import held
 from phr.web.mine import HOME
+from phr.web.sight import MOST
 from phr.web.words import TEXTS
 from tests import kin
 from tests.house import House, observation
 from tests.kin import Person
 from tests.phr import portal
 from tests.phr.care import DOCTOR, consents, finess, software
-from tests.phr.web.household import CLINIC, Browser, browser, doctor, family, populate, read, sections
+from tests.phr.web.household import CLINIC, SECTION, Browser, browser, doctor, family, populate, read, sections
 
 FR, EN = TEXTS["fr"], TEXTS["en"]
 ACCESS, PEOPLE, CHOICES = f"{HOME}/access", f"{HOME}/people", f"{HOME}/choices"
@@ -113,6 +114,31 @@ async def test_what_is_over_is_not_listed(house: House, claire: Person, tab: Bro
     page = read(await tab.get(ACCESS))
     assert "Lou Petit" not in page
     assert "Nadia Roux" not in page
+
+
+async def test_a_long_list_is_whole_but_does_not_bury_the_next(house: House, claire: Person, tab: Browser) -> None:
+    for n in range(MOST + 2):
+        await house.lend(
+            claire.record, Terms(Right.CARE_RELATION, doctor(100 + n, f"Docteur n{n}."), purpose="treating")
+        )
+    care = next(body for name, body in SECTION.findall((await tab.get(ACCESS)).text) if name == "care")
+    before, summary, folded = care.partition(FR["access_others"].format(n=2))
+    assert summary
+    assert before.count('<li class="card">') == MOST
+    assert folded.count('<li class="card">') == 2
+    assert all(f"Docteur n{n}." in care for n in range(MOST + 2))
+
+
+async def test_a_record_is_lent_by_who_may_alone(house: House) -> None:
+    """A caregiver never shares: they are not shown a form that would be refused; a parent is told whose record it is."""
+    claire, leo, jeanne = await family(house)
+    async with browser(house, claire.account) as tab:
+        answer = await tab.get(f"{HOME}/share?record={jeanne.record}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PEOPLE}?record={jeanne.record}")
+        answer = await tab.http.post(f"{HOME}/share", data={"record": jeanne.record, "what": "all"})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PEOPLE}?record={jeanne.record}")
+        assert FR["share_title_other"] + "Léo" in read(await tab.get(f"{HOME}/share?record={leo.record}"))
+        assert FR["share_title"] in read(await tab.get(f"{HOME}/share"))
 
 
 async def test_every_page_of_consents_is_read(house: House, claire: Person, tab: Browser) -> None:
