@@ -4,7 +4,7 @@ The rule: the page says what the AuditEvents of the API say, in their own words,
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
@@ -18,8 +18,9 @@ from fastapi.responses import Response, StreamingResponse
 
 from auth.choices import RecordChoice
 from auth.server import AuthServer
-from phr.access.audit import SUCCESS, Group
-from phr.journal_words import day_of
+from phr.access.audit import PAGES, SUCCESS, Group
+from phr.access.journal import Tag
+from phr.journal_words import day_of, texts_in
 from phr.web.api import calling
 from phr.web.asgi import streamed
 from phr.web.mine import chosen_of, mark, records_of
@@ -31,6 +32,9 @@ FORMS = {"csv": "text/csv", "pdf": "application/pdf"}
 _PARIS = ZoneInfo("Europe/Paris")
 _SENTENCE = re.compile(r'<p><span class="moment">[^<]*</span>,? *(.*)</p>', re.DOTALL)
 _REFUSED = "4"
+_LOOKS = frozenset({Tag.READ, Tag.SEARCH, Tag.HISTORY, Tag.CONTENT, Tag.JOURNAL, Tag.NOTIFICATION, Tag.PREVENTION})
+FOLDED = 3
+"""As many of the reader's own looks on the pages, one after the other, make one line."""
 _PASSED_ON = ("content-type", "content-disposition", "content-language", "content-length")
 
 Json = dict[str, Any]
@@ -86,6 +90,15 @@ class Line:
     motive: str = field(repr=False)
     software: str
     refused: bool
+    looking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Entries that follow each other. `folded`: they are the reader's own looking around, on one line."""
+
+    lines: Sequence[Line]
+    folded: bool
 
 
 def router(server: AuthServer) -> APIRouter:
@@ -107,7 +120,7 @@ def router(server: AuthServer) -> APIRouter:
         if answer.status_code != 200:
             problem = "journal_not_yours" if answer.status_code == 403 else "journal_unavailable"
             return _page(pages, request, asked, choices, problem=problem, status=answer.status_code)
-        return _page(pages, request, asked, choices, bundle=answer.json())
+        return _page(pages, request, asked, choices, bundle=answer.json(), reader=str(visitor.account.id))
 
     @routes.get(f"{HOME}/export")
     async def export(request: Request) -> Response:
@@ -166,6 +179,7 @@ def _page(
     choices: Sequence[RecordChoice],
     *,
     bundle: Json | None = None,
+    reader: str = "",
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
@@ -175,17 +189,17 @@ def _page(
     values: dict[str, object] = {"choices": choices, "mark": mark, "chosen": asked and asked.chosen, "exports": None}
     values |= {"problem": problem, "locales": dict(locales).get("ui_locales", ""), "account": to("/account", locales)}
     if asked is not None and bundle is not None:
-        values |= _shown(asked, bundle, language)
+        values |= _shown(asked, bundle, language, reader)
         values["problem"] = "journal_wrong_day" if asked.wrong else None
     return pages.page(request, "journal.html", values, status=status, script=True)
 
 
-def _shown(asked: Asked, bundle: Json, language: str) -> Mapping[str, object]:
+def _shown(asked: Asked, bundle: Json, language: str, reader: str) -> Mapping[str, object]:
     cursor = next((_cursor(link["url"]) for link in bundle["link"] if link["relation"] == "next"), "")
     listed = [entry["resource"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
-    lines = [_line(event) for event in listed]
+    lines = [_line(event, asked, language, reader) for event in listed]
     days = [
-        {"name": day_of(day, language), "lines": list(found)}
+        {"name": day_of(day, language), "runs": _runs(found)}
         for day, found in groupby(lines, key=lambda line: line.day)
     ]
     own = asked.chosen.own
@@ -207,6 +221,16 @@ def _shown(asked: Asked, bundle: Json, language: str) -> Mapping[str, object]:
     }
 
 
+def _runs(lines: Iterable[Line]) -> list[Run]:
+    """A day's entries: the reader's own looking around does not bury what others did."""
+    found: list[Run] = []
+    for looking, some in groupby(lines, key=lambda line: line.looking):
+        listed = tuple(some)
+        folded = looking and len(listed) >= FOLDED
+        found += [Run(listed, folded)] if folded else [Run((one,), folded) for one in listed]
+    return found
+
+
 def _tab(group: str, own: bool) -> str:
     name = f"journal_group_{group or 'all'}"
     return f"{name}_other" if group == Group.MINE and not own else name
@@ -216,7 +240,7 @@ def _cursor(url: str) -> str:
     return parse_qs(urlsplit(url).query)["_cursor"][0]
 
 
-def _line(event: Json) -> Line:
+def _line(event: Json, asked: Asked, language: str, reader: str) -> Line:
     at = datetime.fromisoformat(event["recorded"]).astimezone(_PARIS)
     told = _SENTENCE.search(event["text"]["div"])
     sentence = unescape(told[1]) if told else ""
@@ -231,6 +255,10 @@ def _line(event: Json) -> Line:
         motive=event.get("purposeOfEvent", [{}])[0].get("text", ""),
         software=software,
         refused=event["outcome"] != SUCCESS,
+        looking=event["outcome"] == SUCCESS
+        and event["subtype"][0]["code"] in _LOOKS
+        and software == texts_in(language)["software"][PAGES]
+        and (reader == requestor.get("altId") or (asked.chosen.own and "reference" in requestor["who"])),
     )
 
 

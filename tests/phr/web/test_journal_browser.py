@@ -225,6 +225,24 @@ def test_older_entries_follow_and_the_way_back(served: Served, tab: Tab) -> None
     expect(page.get_by_role("link", name=FR["journal_older"])).to_be_visible()
 
 
+def test_what_the_reader_looked_at_does_not_bury_what_others_did(served: Served, tab: Tab) -> None:
+    page = tab()
+    for _ in range(4):
+        page.goto("/me/journal")
+    lines, folded = page.locator("ul.list > li"), page.get_by_text(FR["journal_own_looks"].format(n=3))
+    expect(folded).to_have_count(1)
+    expect(page.get_by_text("Vous avez consulté le journal").first).to_be_hidden()
+    folded.click()
+    expect(lines.filter(has=folded).get_by_text("Vous avez consulté le journal")).to_have_count(3)
+    # What they did, what they did with another application, and what others did stand each on its line.
+    expect(lines.filter(has_text="Vous avez ajouté 1 résultat ou mesure")).to_have_count(1)
+    expect(lines.filter(has_text="Le Dr Lou PETIT")).to_have_count(1)
+    sound(page)
+    for _ in range(4):
+        page.goto(f"/me/journal?record={mark(served.child)}&group=representatives")
+    expect(page.get_by_text(FR["journal_own_looks"].format(n=3))).to_have_count(1)
+
+
 def test_a_child_s_journal_and_one_that_is_not_for_a_caregiver(served: Served, tab: Tab) -> None:
     page = tab()
     page.goto("/me/journal")
