@@ -130,7 +130,7 @@ async def test_a_long_list_is_whole_but_does_not_bury_the_next(house: House, cla
 
 
 async def test_a_record_is_lent_by_who_may_alone(house: House) -> None:
-    """A caregiver never shares: they are not shown a form that would be refused; a parent is told whose record it is."""
+    """A caregiver never shares: no form is shown that would be refused. A parent is told whose record it is."""
     claire, leo, jeanne = await family(house)
     async with browser(house, claire.account) as tab:
         answer = await tab.get(f"{HOME}/share?record={jeanne.record}")
