@@ -33,7 +33,7 @@ _PARIS = ZoneInfo("Europe/Paris")
 _SENTENCE = re.compile(r'<p><span class="moment">[^<]*</span>,? *(.*)</p>', re.DOTALL)
 _REFUSED = "4"
 _LOOKS = frozenset({Tag.READ, Tag.SEARCH, Tag.HISTORY, Tag.CONTENT, Tag.JOURNAL, Tag.NOTIFICATION, Tag.PREVENTION})
-FOLDED = 3
+FOLDED = 2
 """As many of the reader's own looks on the pages, one after the other, make one line."""
 _PASSED_ON = ("content-type", "content-disposition", "content-language", "content-length")
 
