@@ -211,7 +211,7 @@ async def _journal(caller: Caller, who: Person) -> int:
 
 
 def _by_service(event: kin.Json) -> bool:
-    return bool(event["agent"][0].get("who", {}).get("display") == "carnet")
+    return bool(event["agent"][0].get("who", {}).get("display") == "Carnet")
 
 
 async def test_a_closed_record_waits_and_a_broken_one_keeps_nobody_waiting(house: House, claire: Person) -> None:
