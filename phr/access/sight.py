@@ -71,7 +71,8 @@ def _delegate(facts: Facts, inside: Within, now: datetime) -> Sight:
     if mandate.right is Right.LEGAL_REPRESENTATIVE:
         return Sight(And(kept), Because.REPRESENTS, mandate.id)
     own = IdIn(frozenset({mandate.id}))
-    others = Not(KindIn(frozenset({"Consent", "RelatedPerson"}))) if CONSULT in mandate.powers else AuthoredBy(facts.author)
+    near = KindIn(frozenset({"Consent", "RelatedPerson"}))  # who else may see is no business of theirs
+    others = Not(near) if CONSULT in mandate.powers else AuthoredBy(facts.author)
     return Sight(And((*kept, Or((own, others)))), Because.CARES_FOR, mandate.id, powers=mandate.powers)
 
 
@@ -87,8 +88,7 @@ def _professional(reader: Professional, facts: Facts, inside: Within, now: datet
     if not held:
         return Sight(And((inside, own)), Because.OWN_DEPOSITS)
     seen = Or((own, IdIn(frozenset(one.id for one in held)), *ways))
-    hushed = held[0].confidential  # what the journal's entry rests on
-    return Sight(And((inside, seen)), Because(held[0].right.value), held[0].id, hushed)
+    return Sight(And((inside, seen)), Because(held[0].right.value), held[0].id, held[0].confidential)
 
 
 _ORDER = (

@@ -42,7 +42,7 @@ RIGHTS = of(
         "if CONSULT in mandate.powers else AuthoredBy(facts.author)",
         "if True else inside",
     ),
-    ("lent", "a caregiver sees who else may see", 'Not(KindIn(frozenset({"Consent"})))', "inside"),
+    ("lent", "a caregiver sees who else may see", "others = Not(near) if", "others = inside if"),
     ("lent", "a caregiver does not see their mandate", "Or((own, others))", "others"),
     ("lent", "rights that are over", "one.actor and one.lasts(now)]", "one.actor]"),
     ("lent", "a mandate that is over", "one.actor == facts.author and one.lasts(now)", "one.actor == facts.author"),

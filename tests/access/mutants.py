@@ -274,8 +274,8 @@ VISIT = of(
     (
         "trust",
         "a write does not look at the token",
-        "            await self._check_token(session)\n            opened = await",
-        "            opened = await",
+        "await self._check_token(session)\n                opened = await",
+        "opened = await",
     ),
     ("views", "keys for who sees nothing", "        if decision is BLIND:\n", "        if False:\n"),
     (

@@ -167,3 +167,20 @@ async def test_once_they_are_blocked_their_threads_say_nothing_of_it(house: Hous
     before = await family.read()
     assert thread not in (await doctor.get("Communication/$threads")).text
     assert await family.read() == before
+
+
+async def test_an_open_conversation_does_not_tell_of_a_secret_relation(house: House, family: Family) -> None:
+    """Their software does not say at each reading that it is a secret: the right that it rests on does."""
+    doctor, mine, ines = software(house), family.ines.caller(), family.ines
+    [secret] = (await doctor.get("Patient/$relations")).json()["entry"]
+    assert (await mine.post(f"{ines.patient}/$end-access", body(consent=secret["resource"]["id"]))).status_code == 200
+    opened = await doctor.post(f"{ines.patient}/$open-access", body(**TREATING, informed=True))
+    assert (await send(doctor, ines.record, letter("Bonjour.", subject="Le vaccin"))).status_code == 201
+    assert (await mine.post(f"{ines.patient}/$end-access", body(consent=opened.json()["id"]))).status_code == 200
+    again = await doctor.post(f"{ines.patient}/$open-access", body(**TREATING, informed=True), **SECRET)
+    assert again.status_code == 201, again.text
+    before = await family.read()
+    assert "Le vaccin" in str(before)
+    for path in (f"Observation?patient={ines.record}", ines.patient, f"{ines.patient}/$everything"):
+        assert (await doctor.get(path)).status_code == 200
+    assert await family.read() == before
