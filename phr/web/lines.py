@@ -59,8 +59,8 @@ def sections(found: Sequence[Held], purposes: Purposes, now: datetime, language:
         ones = held.of(found, *rights)
         if name == "applications":  # one line for each, whatever the number of its purposes
             ones = list({_name(one.terms.actor): one for one in ones}.values())
-        if name == "pieces":  # one line for each, whatever the number of prescriptions or of conversations
-            ones = list({(one.right, _name(one.terms.actor)): one for one in ones if _shows(one, found)}.values())
+        if name == "pieces":
+            ones = pieces(found)
         listed.append((name, [_line(one, found, purposes, now, language) for one in ones]))
     return listed
 
@@ -68,6 +68,12 @@ def sections(found: Sequence[Held], purposes: Purposes, now: datetime, language:
 def professionals(found: Sequence[Held]) -> int:
     """How many professionals see the record: each counted once."""
     return len({_name(one.terms.actor) for one in held.of(found, *_PROFESSIONALS)})
+
+
+def pieces(found: Sequence[Held]) -> list[Held]:
+    """Who is shown a prescription or a conversation alone: one for each, whatever the number of these."""
+    shown = [one for one in held.of(found, *SECTIONS["pieces"]) if _shows(one, found)]
+    return list({(one.right, _name(one.terms.actor)): one for one in shown}.values())
 
 
 def _shows(one: Held, found: Sequence[Held]) -> bool:

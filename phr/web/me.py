@@ -14,7 +14,7 @@ from phr.access.provision import Right
 from phr.web import held, notified
 from phr.web.api import Api
 from phr.web.held import Unread, counted
-from phr.web.lines import professionals
+from phr.web.lines import pieces, professionals
 from phr.web.mine import HOME, Mine, opened
 from phr.web.pages import Pages
 from phr.web.people import PEOPLE, received
@@ -48,7 +48,8 @@ def router(server: AuthServer) -> APIRouter:
         language = mine.language
         people = sum(not one.own for one in held.of(found, Right.CAREGIVER, Right.LEGAL_REPRESENTATIVE))
         apps = len({one.who for one in held.of(found, Right.APPLICATION)})
-        who = (("professionals", professionals(found)), ("people", people), ("apps", apps))
+        shown = len(pieces(found))
+        who = (("professionals", professionals(found)), ("pieces", shown), ("people", people), ("apps", apps))
         codes = len(held.of(found, Right.ACCESS_CODE))
         values = {
             "waiting": counted("me_waiting", waiting, language) if waiting else "",

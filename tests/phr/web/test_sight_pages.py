@@ -95,6 +95,9 @@ async def test_who_sees_a_prescription_or_a_conversation_is_listed_once(
     told = sections(await tab.get(ACCESS))["pieces"]
     assert told.count(f"Pharmacie du Parc {FR['held_why_prescription']}") == 1
     assert told.count(f"Lou Petit {FR['held_why_conversation']}") == 1
+    home = read(await tab.get("/me"))
+    assert FR["me_pieces_many"].format(n=2) in home
+    assert FR["me_nobody"] not in home
     assert "Nadia Roux" not in told, "who prescribed sees what is dispensed only if the person agrees"
     await house.lend(claire.record, Terms(Right.PREFERENCE, purpose="tell-prescriber"))
     assert "Nadia Roux" in sections(await tab.get(ACCESS))["pieces"]
