@@ -20,6 +20,7 @@ from auth.rfc9068 import mint
 from bench.imports import import_ratio
 from bench.line import Line
 from bench.load import Measured, get, measure
+from bench.nights import night
 from bench.notifications import delivered
 from bench.prescriptions import measured, settled
 from bench.prevention import one_person, population
@@ -146,7 +147,9 @@ def main() -> None:
     settings = from_environment(environment)
     lines = one_person()
     console.print("asking every rule of a million people …")
-    lines += population()
+    lines.append(population())
+    console.print("a round of the worker, and the nights after …")
+    lines.append(night())
     try:
         with embedded(directory) as url:
             migrate(url)

@@ -1,4 +1,4 @@
-"""What prevention costs: for one person, for a million, and for a night on which one in a hundred changed.
+"""What prevention costs: for one person, and for a million.
 
 The rule: the floor is the same rules as a plain loop over tuples that only compares ages and sexes; only evaluating is
 timed, not making people up; and before a population counts, its answers are those of the plain engine.
@@ -7,7 +7,6 @@ timed, not making people up; and before a population counts, its answers are tho
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
@@ -20,7 +19,6 @@ from phr.prevention.person import Event, Person
 from phr.prevention.rulebook import RULES
 
 ON = date(2026, 11, 22)
-TOMORROW = ON + timedelta(1)
 POPULATION, COMPARED = 1_000_000, 100_000
 CHUNK, PROCESSES, EVENTS = 10_000, 2, 10
 OLDEST = 95 * 365
@@ -81,49 +79,23 @@ def _per_person(some: Sequence[Person], ask: Callable[[Person], object]) -> floa
     return (time.perf_counter() - begun) / len(some)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one process did: seconds of evaluating everybody, and then of a night; how many the night was about."""
-
-    whole: float
-    night: float
-    again: int
-
-
-def _chunk(seed: int, compared: bool) -> Share:
-    """Everybody of some birth dates in a row; then, the night after, who changes alone and one in a hundred."""
+def _chunk(seed: int, compared: bool) -> float:
+    """Everybody of some birth dates in a row: the seconds of evaluating them."""
     ages = OLDEST * CHUNK // POPULATION
     some, crowd = people(seed, CHUNK, 1 + seed * ages, 1 + (seed + 1) * ages), Crowd(RULES, ON)
     begun = time.perf_counter()
-    changes = [min((a.next_change for a in crowd.advise(one) if a.next_change), default=NEVER) for one in some]
+    for one in some:
+        crowd.advise(one)
     whole = time.perf_counter() - begun
     if compared:
         assert all(crowd.advise(one) == advise(RULES, one, ON) for one in some), "the crowd's answers are the engine's"
-    random, night = Random(seed), Crowd(RULES, TOMORROW)
-    again = [
-        one for one, next_change in zip(some, changes, strict=True) if next_change <= TOMORROW or random.random() < 0.01
-    ]
-    begun = time.perf_counter()
-    for one in again:
-        night.advise(one)
-    return Share(whole, time.perf_counter() - begun, len(again))
+    return whole
 
 
-def population() -> list[Line]:
-    """A million people on two cores, and the night after."""
+def population() -> Line:
+    """A million people on two cores."""
     chunks = POPULATION // CHUNK
     with ProcessPoolExecutor(PROCESSES) as pool:
-        shares = list(pool.map(_chunk, range(chunks), [n % (POPULATION // COMPARED) == 0 for n in range(chunks)]))
-    whole, night = sum(one.whole for one in shares), sum(one.night for one in shares)
-    again = sum(one.again for one in shares)
+        whole = sum(pool.map(_chunk, range(chunks), [n % (POPULATION // COMPARED) == 0 for n in range(chunks)]))
     what = f"prevention, {POPULATION:,} people, {PROCESSES} processes"
-    return [
-        Line(what, f"{whole / PROCESSES:.0f} s", "", "", "30 s"),
-        Line(
-            f"the night after, 1 % changed ({again:,} asked again)",
-            f"{night / PROCESSES:.2f} s",
-            f"{whole / PROCESSES:.0f} s, everybody",
-            f"{night / whole:.3f}",
-            "≤ 0.02",
-        ),
-    ]
+    return Line(what, f"{whole / PROCESSES:.0f} s", "", "", "30 s")
