@@ -296,7 +296,7 @@ VISIT = of(
         "self._narrowing(verb, opened.keys)",
         "self._narrowing(verb, self.installation.commons)",
     ),
-    ("trust", "an action leaves no trail", "            await deed.leave_trail(tag, asked)\n", ""),
+    ("trust", "an action leaves no trail", "                await deed.leave_trail(tag, asked)\n", ""),
     ("trust", "a reading leaves no trail", ".add_cte(trail(returned, gate))", ""),
     ("trust", "a refusal leaves a trail", ".add_cte(trail(returned, gate))", ".add_cte(trail(returned))"),
     (
