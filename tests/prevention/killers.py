@@ -31,10 +31,12 @@ def check_random_rules() -> None:
 
 CHECKS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("doses", test_doses.test_two_on_one_day_are_one),
+    ("first dose", test_doses.test_the_first_dose_is_due_at_its_age_and_not_from_the_day_it_would_count),
     ("excluding", test_doses.test_what_excludes_does_not_count_as_done),
     ("said", test_said.test_what_is_said_of_one_rule_is_said_of_no_other),
     ("examples", check_examples),
     ("random rules", check_random_rules),
+    ("who did nothing", test_naive.test_the_engine_agrees_on_who_did_nothing_at_any_age),
     ("done early", test_naive.test_what_was_done_long_before_is_not_changed_by_being_soon_again),
     ("crowd at random", test_crowd.test_a_crowd_is_answered_as_each_alone_on_rules_at_random),
     ("out of reach", test_crowd.test_what_an_event_out_of_reach_changes_is_nothing),

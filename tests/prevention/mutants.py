@@ -321,6 +321,8 @@ MUTANTS = (
         ("", "answers reach nothing", "for name in person.answers:", "for name in ():"),
         ("", "pregnancies reach nothing", "if person.pregnancies:", "if False:"),
         ("", "words reach nothing", "for one in person.statements if", "for one in () if"),
+        ("", "a pregnancy is men's too", " and PREGNANT not in whose.facts", ""),
+        ("", "what is for one sex is for both", "return whose.sex is None and", "return"),
         (
             "",
             "men are women",

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from phr.prevention.crowd import Crowd
+from phr.prevention.crowd import SEXES, Crowd
 from phr.prevention.engine import advise, judge
 from phr.prevention.person import Person
 from phr.prevention.reach import reach
@@ -24,6 +24,7 @@ def test_a_crowd_is_answered_as_each_alone_on_rules_at_random() -> None:
         for _ in range(PEOPLE_OF_A_CROWD):
             one = people.person(random, list(rules.all), TODAY)
             drawn += [one, Person(one.born, one.sex), replace_events(one, random)]
+            drawn += [Person(one.born, sex) for sex in SEXES]
         for one in drawn:
             answered = crowd.advise(one)
             assert answered == advise(rules, one, TODAY)

@@ -33,3 +33,15 @@ def test_what_excludes_does_not_count_as_done() -> None:
     on = version.who.age.start.after(born)
     told = judge(kept_away, Person(born, "male", (Event(on, BY),)), on + date.resolution)
     assert told.status in ("due", "overdue", "ask")
+
+
+def test_the_first_dose_is_due_at_its_age_and_not_from_the_day_it_would_count() -> None:
+    rule = RULES.get("vaccine-mmr-child")
+    assert rule is not None
+    version = rule.versions[0]
+    [course] = version.schedule.courses
+    doses = (replace(course.doses[0], min_age=Duration(6)), *course.doses[1:])
+    schedule = replace(version.schedule, courses=(replace(course, doses=doses),))
+    sooner = replace(rule, versions=(replace(version, schedule=schedule),))
+    told = judge(sooner, Person(date(2026, 1, 10), None), date(2026, 2, 10))
+    assert (told.status, told.due) == ("not-concerned", date(2027, 1, 10))

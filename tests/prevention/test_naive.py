@@ -83,6 +83,17 @@ def test_the_engine_agrees_on_rules_at_random() -> None:
     assert set(clauses) == of_the_page
 
 
+def test_the_engine_agrees_on_who_did_nothing_at_any_age() -> None:
+    """Most people, for most rules: far too young, near, far too old."""
+    random = Random(SEED + 6)
+    for rule in (*RULES.all, *(people.rule(random, f"random-{n}") for n in range(300))):
+        born = date(2021, 1, 1) + timedelta(random.randrange(365))
+        nobody = Person(born, random.choice(("female", "male")))
+        lengths = random.sample(listed := people.durations_of(rule), min(len(listed), 4))
+        for on in {born, *(one.after(born) + timedelta(days) for one in lengths for days in (-40, -1, 0))}:
+            agree(rule, nobody, on)
+
+
 def test_the_next_change_is_the_first_day_that_differs() -> None:
     random = Random(SEED + 2)
     found = 0
