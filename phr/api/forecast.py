@@ -14,7 +14,7 @@ from phr.core.errors import DomainError, Issue, Reason, invalid, malformed
 from phr.journal_words import preferred
 from phr.prevention import forecast
 from phr.prevention.dates import day
-from phr.prevention.elements import another, full
+from phr.prevention.elements import LIVED, another, full
 from phr.prevention.person import Person
 from phr.prevention.reading import read
 from phr.prevention.record import person_of
@@ -65,18 +65,18 @@ def _answer(asked: Asked, person: Person | None, patient: Json, on: date) -> Res
 
 def _day(text: str | None) -> date | None:
     """Raises SYNTAX."""
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise malformed("assessmentDate is a day: YYYY-MM-DD.") from None
+    found = None if text is None else full(text)
+    if text is not None and found is None:
+        raise malformed(f"assessmentDate is a day: YYYY-MM-DD, {LIVED}.")
+    return found
 
 
 def _assessed(said: Given) -> date:
     """Raises CONTENT."""
-    try:
-        return date.fromisoformat(said.required("assessmentDate", str))
-    except ValueError:
-        raise invalid("A day is expected: YYYY-MM-DD.", _at("assessmentDate")) from None
+    found = full(said.required("assessmentDate", str))
+    if found is None:
+        raise invalid(f"A day is expected: YYYY-MM-DD, {LIVED}.", _at("assessmentDate"))
+    return found
 
 
 def _person(patient: Json, immunizations: tuple[Json, ...]) -> Person | None:

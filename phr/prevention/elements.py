@@ -15,6 +15,7 @@ _LIVED = range(int(EARLIEST), int(LATEST))
 """The years that what is written here may name (`fhir.primitive`); what is sent may name any.
 TRAP: 9999-12-31 is how many write that there is no end, and 0001-01-01 that it is not known: neither is a day.
 """
+LIVED = f"from {EARLIEST} to {int(LATEST) - 1}"
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 
@@ -52,7 +53,12 @@ def full(value: Any) -> date | None:
         found = day(datetime.fromisoformat(value)) if "T" in value else date.fromisoformat(value)
     except (ValueError, OverflowError):
         return None
-    return found if found.year in _LIVED else None
+    return found if lived(found) else None
+
+
+def lived(day: date) -> bool:
+    """Whether what is written here may name that day."""
+    return day.year in _LIVED
 
 
 def first(value: Any, born: date | None = None) -> date | None:

@@ -16,6 +16,7 @@ from phr.prevention.advice import Advice, Status
 from phr.prevention.canonical import LOINC, RULE, RULESET, STATUS, plan_of
 from phr.prevention.codes import VALUE_SETS
 from phr.prevention.dates import Duration
+from phr.prevention.elements import lived
 from phr.prevention.engine import judge, satisfying, stand
 from phr.prevention.person import Person
 from phr.prevention.rule import Rule, Rules, Schedule, Version, Words
@@ -86,7 +87,7 @@ def _recommendation(advice: Advice, version: Version, person: Person, on: date, 
         "vaccineCode": list(_vaccines(sorted(schedule.sets or satisfying(version)), language)),
         "forecastStatus": {"coding": [*([{"system": FORECAST, "code": code}] if code else []), ours]},
         "forecastReason": [{"coding": [{"system": RULE, "code": rule.id}], "text": reason(advice, language)}],
-        "dateCriterion": [_criterion(code, day) for code, day in sorted(dates.items())],
+        "dateCriterion": [_criterion(code, day) for code, day in sorted(dates.items()) if lived(day)],
         "description": _in(version.say, language),
         "series": _in(rule.title, language),
         "doseNumberPositiveInt": advice.step,

@@ -158,7 +158,7 @@ async def test_of_a_patient_without_id_the_vaccines_are_theirs(house: House) -> 
     assert of(await ask(house.depositor(), body))[HEXAVALENT]["doseNumberPositiveInt"] == 2
 
 
-@pytest.mark.parametrize("on", ["0001-01-01", "1850-01-01", "2199-12-31", "9999-12-31"])
+@pytest.mark.parametrize("on", ["1850-01-01", "2199-12-31"])
 @pytest.mark.parametrize("born", ["1850-01-01", "2026-06-10", "2199-12-31"])
 async def test_no_date_is_too_far(house: House, on: str, born: str) -> None:
     dose = vaccine("hexavalent", "2199-12-31"), vaccine("mmr", "1850-01-01")
@@ -183,6 +183,8 @@ def without(name: str) -> Json:
         (without("assessmentDate"), "where(name = 'assessmentDate')"),
         (without("patient"), "where(name = 'patient')"),
         (asked("2026-02-30"), "where(name = 'assessmentDate')"),
+        (asked("9999-12-31"), "where(name = 'assessmentDate')"),
+        (asked("0001-01-01"), "where(name = 'assessmentDate')"),
         (asked(birthDate="2026"), "where(name = 'patient')[0].resource.birthDate"),
         (asked(gender="x"), "where(name = 'patient')[0].resource.gender"),
         (asked("2026-11-22", vaccine("mmr", "2026-01-01"), vaccine("mmr", "x")), "[1].resource.occurrence"),
@@ -267,3 +269,4 @@ async def test_whose_forecast_one_may_ask(house: House) -> None:
         assert (answer.status_code, answer.json()) == (404, absent)
     assert (await house.citizen(record, ("patient/Immunization.rs",)).get(path)).status_code == 403
     assert (await house.citizen(record).get(f"{path}?assessmentDate=x")).status_code == 400
+    assert (await house.citizen(record).get(f"{path}?assessmentDate=9999-12-31")).status_code == 400
