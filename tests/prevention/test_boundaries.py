@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from phr.prevention import engine
 from phr.prevention.advice import Advice
@@ -46,7 +47,7 @@ def agree_about(rule: Rule, person: Person) -> int:
 
 
 def differ(one: Advice, other: Advice) -> bool:
-    return replace(one, next_change=None) != replace(other, next_change=None)
+    return structs.replace(one, next_change=None) != structs.replace(other, next_change=None)
 
 
 @pytest.mark.parametrize("rule", BY_ID.values(), ids=BY_ID.keys())

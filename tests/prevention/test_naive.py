@@ -122,6 +122,8 @@ def test_what_was_done_long_before_is_not_changed_by_being_soon_again() -> None:
     assert told.until is not None
     assert on < told.until
     assert told.next_change == naive.next_change(rule, person, on, HORIZON) != told.until
+    within = agree(rule, person, date(2026, 11, 25))
+    assert (within.status, within.due) == ("done", None), "the window it is in, and the one to come, are both done"
 
 
 def test_nothing_changes_before_the_next_change_however_far() -> None:
