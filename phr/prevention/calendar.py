@@ -9,7 +9,6 @@ from typing import get_args
 
 from phr.prevention.codes import ABOVE, VALUE_SETS
 from phr.prevention.dates import EVER, NEVER, Duration
-from phr.prevention.engine import satisfying
 from phr.prevention.rule import Dose, Rule, Rules, Season, Theme, Version
 from phr.prevention.words import lasting
 
@@ -54,7 +53,7 @@ def lanes(rules: Rules, on: date) -> list[Lane]:
         bar = None if version is None else _bar(rule, version, on)
         if bar is None:
             continue
-        wanted = set(satisfying(bar.version))
+        wanted = set(bar.version.satisfying)
         mine = [one for one in shared if _alike(one[0], wanted) and one[1][0].rule.theme == rule.theme]
         shared = [one for one in shared if one not in mine]
         names = wanted.union(*(names for names, _ in mine))

@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 from phr.prevention.advice import Advice, Clause, Status
 from phr.prevention.canonical import ANSWER, RULE
 from phr.prevention.dates import NEVER
-from phr.prevention.engine import advise, satisfying
+from phr.prevention.engine import advise
 from phr.prevention.facts import FACTS
 from phr.prevention.person import Person
 from phr.prevention.place import CALLING
@@ -61,7 +61,7 @@ def order_select(
     found = advise(rules, person, on)
     kept: dict[str, Advice] = {}
     for order in orders:
-        about = [one for one in found if one.version and not order.isdisjoint(satisfying(one.version))]
+        about = [one for one in found if one.version and not order.isdisjoint(one.version.satisfying)]
         kept |= {one.rule.id: one for one in _worth(about)}
     cards = [_card(one, one.version, telling) for one in kept.values() if one.version is not None]
     return cards[:MOST]

@@ -15,7 +15,7 @@ from phr.core.errors import malformed
 from phr.prevention.advice import Advice, Status
 from phr.prevention.canonical import ADVICE, RULE, RULESET, STATUS, plan_of
 from phr.prevention.dates import day
-from phr.prevention.engine import advise, satisfying
+from phr.prevention.engine import advise
 from phr.prevention.facts import FACTS
 from phr.prevention.person import Person
 from phr.prevention.reading import Known, known
@@ -163,7 +163,7 @@ def _of_version(version: Version, person: Person, on: date, language: Language) 
     yield {"url": "do", "valueCode": version.todo}
     yield {"url": "in-force", "valueDate": version.in_force.isoformat()}
     yield {"url": "audience", "valueString": audience(version, language)}
-    sets = satisfying(version)
+    sets = version.satisfying
     for event in person.events:
         if event.on <= on and not sets.isdisjoint(event.sets):
             done = {"url": "on", "valueDate": event.on.isoformat()}

@@ -141,8 +141,3 @@ def _settled(
             if event.on <= on:
                 return None
     return Advice(rule, version, Status.DUE, (Clause("indicated", (said.on,)),), said.on, said.until, said.on)
-
-
-def satisfying(version: Version) -> frozenset[str]:
-    """Every set that may satisfy a version, of all its shapes."""
-    return version.satisfying

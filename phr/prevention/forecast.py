@@ -17,7 +17,7 @@ from phr.prevention.canonical import LOINC, RULE, RULESET, STATUS, plan_of
 from phr.prevention.codes import VALUE_SETS
 from phr.prevention.dates import Duration
 from phr.prevention.elements import lived
-from phr.prevention.engine import judge, satisfying, stand
+from phr.prevention.engine import judge, stand
 from phr.prevention.person import Person
 from phr.prevention.rule import Rule, Rules, Schedule, Version, Words
 from phr.prevention.words import Language, reason
@@ -84,7 +84,7 @@ def _recommendation(advice: Advice, version: Version, person: Person, on: date, 
     dates = dict(_dates(advice, version, person, on))
     lengths = {len(course.doses) for course in schedule.courses}
     found: Json = {
-        "vaccineCode": list(_vaccines(sorted(schedule.sets or satisfying(version)), language)),
+        "vaccineCode": list(_vaccines(sorted(schedule.sets or version.satisfying), language)),
         "forecastStatus": {"coding": [*([{"system": FORECAST, "code": code}] if code else []), ours]},
         "forecastReason": [{"coding": [{"system": RULE, "code": rule.id}], "text": reason(advice, language)}],
         "dateCriterion": [_criterion(code, day) for code, day in sorted(dates.items()) if lived(day)],

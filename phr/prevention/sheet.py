@@ -9,7 +9,6 @@ from datetime import date
 from phr.prevention import form
 from phr.prevention.codes import NUVA, VALUE_SETS, ValueSet
 from phr.prevention.dates import EVER, NEVER, NONE, Duration
-from phr.prevention.engine import satisfying
 from phr.prevention.facts import FACTS
 from phr.prevention.rule import Course, Dose, Range, Season, Version
 from phr.prevention.words import Language, lasting
@@ -68,7 +67,7 @@ def when(version: Version) -> list[str]:
     told.append(f"Told {_length(schedule.soon)} before it is due." if schedule.soon != NONE else "Not told before.")
     late = "Never overdue." if schedule.late is None else f"Overdue {_length(schedule.late)} after it was due."
     told.append(late)
-    if satisfying(version):
+    if version.satisfying:
         told.append("The person’s word is enough." if schedule.declared else "The person’s word is not enough.")
     return told
 
@@ -114,7 +113,7 @@ def _dose(n: int, dose: Dose, course: Course) -> str:
 
 def satisfied(version: Version) -> list[ValueSet]:
     """The value sets that satisfy a version, in the order of the files."""
-    wanted = satisfying(version)
+    wanted = version.satisfying
     return [one for name, one in VALUE_SETS.items() if name in wanted]
 
 
