@@ -18,7 +18,7 @@ from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import CREATE, UPDATE
 from phr.access.visit import Deed, Visit
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
-from phr.decided import FORMS
+from phr.decided import BLOCKED, FORMS
 from phr.reading import require
 from phr.writing import Written, written
 
@@ -67,13 +67,13 @@ def refused(deed: Deed) -> DomainError:
     if deed.refused == _CAREGIVER:
         return forbidden("A caregiver does not decide for the person who sees their record.")
     if deed.refused == _BLOCKED:
-        return DomainError(Reason.CONFLICT, Issue("conflict", "This professional is blocked: allow them first."))
+        return DomainError(Reason.CONFLICT, Issue("conflict", BLOCKED))
     return absent()
 
 
 def blocked(deed: Deed) -> bool:
     """Whether the professional at the door, or the structure they act in, is blocked, from now on or soon."""
-    return any(one.right is Right.BLOCK and one.actor and _lasting(one, deed) for one in deed.provisions)
+    return any(one.right is Right.BLOCK and one.actor and rights.lasting(one, deed) for one in deed.provisions)
 
 
 async def kept(deed: Deed, id: str) -> Written:
@@ -155,8 +155,3 @@ def _administers(deed: Deed) -> bool:
 
 async def _blocks(deed: Deed, actor: Actor) -> list[Provision]:
     return await rights.blocks(deed, rights.keys_of(deed).hashed(actor.name))
-
-
-def _lasting(one: Provision, deed: Deed) -> bool:
-    """Whether a right is not over, begun or not."""
-    return one.until is None or deed.visit.now < one.until

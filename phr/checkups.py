@@ -26,6 +26,7 @@ from phr.access.visit import Deed, Visit, asked_of
 from phr.blocks import kept
 from phr.checkup_answers import answers_of, check, response_of
 from phr.core.errors import DomainError, Issue, Reason, absent, forbidden, invalid
+from phr.decided import BLOCKED
 from phr.documents import labels
 from phr.inbox import RELATION
 from phr.inbox import put as leave_word
@@ -47,7 +48,6 @@ SHARED_DAYS = 90
 """Calendar days a professional sees what was shared with them."""
 _PATIENT, _OBSERVATION, _QUESTIONNAIRE = KINDS["Patient"], KINDS["Observation"], KINDS["Questionnaire"]
 _RESPONSE_AT = "Parameters.parameter.where(name = 'response')"
-_BLOCKED = "This professional is blocked: allow them first."
 
 
 async def populate(visit: Visit, record: str, id: str | None, base: str) -> Json:
@@ -262,7 +262,7 @@ async def _unshareable(deed: Deed, professional: Actor) -> DomainError | None:
         one.actor == hashed for one in in_force(await rights.listed(deed, [Right.BLOCK]), Right.BLOCK, deed.visit.now)
     ):
         deed.refused = "blocked"
-        return DomainError(Reason.CONFLICT, Issue("conflict", _BLOCKED))
+        return DomainError(Reason.CONFLICT, Issue("conflict", BLOCKED))
     return None
 
 

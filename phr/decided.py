@@ -25,6 +25,7 @@ FORMS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
 _PLACES = frozenset({Right.CARE_RELATION, Right.TREATING_PHYSICIAN, Right.ADMINISTRATOR})
 _ABOUT = {Right.BLOCK: ("professional", "structure"), **dict.fromkeys(_PLACES, ("professional",))}
 _WHO = "Consent.provision.actor"
+BLOCKED = "This professional is blocked: allow them first."
 
 
 def check(consent: Json) -> None:
@@ -48,13 +49,16 @@ def check(consent: Json) -> None:
 
 
 def _named(actor: Actor | None, about: tuple[str, ...]) -> bool:
-    form = (
-        None if actor is None else next((FORMS[one][actor.system] for one in about if actor.system in FORMS[one]), None)
-    )
+    if actor is None:
+        return False
+    form = next((FORMS[one][actor.system] for one in about if actor.system in FORMS[one]), None)
+    if form is None:
+        return False
     try:
-        return actor is not None and form is not None and form(actor.value) is not None
+        form(actor.value)
     except ValueError:
         return False
+    return True
 
 
 async def write(deed: Deed, consent: Json) -> None:
@@ -71,4 +75,4 @@ async def write(deed: Deed, consent: Json) -> None:
 async def _refuse_blocked(deed: Deed, found: Provision) -> None:
     """Lifting a block brings nothing back: neither what it ended, nor what would have waited behind it."""
     if await rights.blocks(deed, found.actor, found.structure):
-        raise DomainError(Reason.CONFLICT, Issue("conflict", "This professional is blocked: allow them first.", _WHO))
+        raise DomainError(Reason.CONFLICT, Issue("conflict", BLOCKED, _WHO))

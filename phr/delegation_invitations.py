@@ -23,7 +23,7 @@ from phr.access.decision import Because, Sight
 from phr.access.installation import Installation
 from phr.access.journal import Tag
 from phr.access.provision import Right
-from phr.access.reader import Citizen, Delegate, System
+from phr.access.reader import SELF, Citizen, Delegate, System
 from phr.access.scope import CREATE, READ, SEARCH, UPDATE
 from phr.access.visit import Deed, Visit
 from phr.core import outbox
@@ -292,7 +292,7 @@ async def expire(installation: Installation, now: datetime) -> int:
 
 
 def _own(installation: Installation, now: datetime) -> Visit:
-    return Visit(installation, System(mandates.SELF), EVERYTHING, (), now)
+    return Visit(installation, System(SELF), EVERYTHING, (), now)
 
 
 def _invited(visit: Visit, record: str, verb: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from phr import attestation, delegation, notices, representation, rights
 from phr.access.consent import URI, Actor, Terms, consent_of
 from phr.access.decision import Because
 from phr.access.provision import Right
-from phr.access.reader import System
+from phr.access.reader import SELF, System
 from phr.access.scope import CREATE, UPDATE
 from phr.access.visit import Deed, Visit
 from phr.core.database import compile_query
@@ -33,8 +33,6 @@ from phr.plan import Item, Plan
 from phr.representation import Representation, delegation_invitation
 
 Json = dict[str, Any]
-SELF = "carnet"
-"""The installation's own name, as the client that files what nobody types: attestations, contacts."""
 _RELATED, _DOCUMENT = KINDS["RelatedPerson"], KINDS["DocumentReference"]
 _RELATIONSHIP = {
     Right.CAREGIVER: ("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "CAREGIVER", "Aidant"),

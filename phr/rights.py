@@ -96,9 +96,14 @@ async def listed(deed: Deed, rights: Iterable[Right]) -> list[Provision]:
 
 async def blocks(deed: Deed, *about: UUID | None) -> list[Provision]:
     """The blocks of any of these, in force or to come, but those kept from who represents the person, to them."""
-    kept_from, now = deed.decision.because is Because.REPRESENTS, deed.visit.now
+    kept_from = deed.decision.because is Because.REPRESENTS
     found = [one for one in await listed(deed, [Right.BLOCK]) if one.actor is not None and one.actor in about]
-    return [one for one in found if (one.until is None or now < one.until) and not (kept_from and one.confidential)]
+    return [one for one in found if lasting(one, deed) and not (kept_from and one.confidential)]
+
+
+def lasting(one: Provision, deed: Deed) -> bool:
+    """Whether a right is not over, begun or not."""
+    return one.until is None or deed.visit.now < one.until
 
 
 async def derive(deed: Deed, consent: Mapping[str, Any]) -> None:
@@ -158,6 +163,7 @@ __all__ = [
     "is_right",
     "judge",
     "keys_of",
+    "lasting",
     "listed",
     "write",
 ]

@@ -19,7 +19,7 @@ from auth.server import AuthServer
 from fhir.tables import record
 from phr import imports, mandates, records
 from phr.access.installation import Installation
-from phr.access.reader import Professional
+from phr.access.reader import SELF, Professional
 from phr.access.visit import Visit
 from phr.core.database import compile_query
 from phr.core.identifiers import INS_NIR_TEST
@@ -107,7 +107,7 @@ async def _represent(installation: Installation, server: AuthServer, now: dateti
     today = now.date()
     lina, ines = people.lina(today), people.ines(today)
     families = ((people.claire(today), lina), (people.nicolas(today), lina), (people.karim(today), ines))
-    visit = imports.visit_of(installation, mandates.SELF, now)
+    visit = imports.visit_of(installation, SELF, now)
     for parent, child in families:
         acting, own = await run_in_threadpool(_accounts, server, parent.login, child.login)
         if acting is not None and own is not None and own.record is not None:

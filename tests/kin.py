@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from auth import accounts, clients, grants, sessions
 from auth.sessions import Proof
 from phr import imports, mandates
+from phr.access.reader import SELF
 from phr.core import outbox
 from tests.house import ALL, INS_SYSTEM, Caller, House
 
@@ -118,7 +119,7 @@ async def care(cared_for: Person, caregiver: Person, *powers: str, **more: Any) 
 async def represent(child: Person, *parents: Person) -> None:
     """Parents act for a child, as the operator writes it."""
     installation = child.house.parts.installation
-    visit = imports.visit_of(installation, mandates.SELF, datetime.now(UTC))
+    visit = imports.visit_of(installation, SELF, datetime.now(UTC))
     for parent in parents:
         await mandates.represent(visit, child.record, parent.account, child.given)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Integer, Select, SmallInteger, String, Uuid, and_, select
 
+from auth.launches import PAGES
 from fhir.lens import Binder, Lens, Statement
 from fhir.predicate import IdIn, equals_any
 from fhir.record import RecordKeys
@@ -22,8 +23,6 @@ from phr.access.journal import Actor, Note, Tag, journal, read_note
 
 Json = dict[str, Any]
 
-PAGES = "carnet-pages"
-"""The software the record's own pages are named as (`phr.web.api`)."""
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 GROUP = "https://carnet.example/CodeSystem/journal-group"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"

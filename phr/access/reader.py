@@ -6,6 +6,9 @@ from auth import professionals
 from auth.claims import Claims
 from phr.core.errors import forbidden
 
+SELF = "carnet"
+"""The installation's own name, as the client of what it does by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Citizen:

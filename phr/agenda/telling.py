@@ -16,7 +16,7 @@ from fhir.stored import Stored
 from phr import notices, operated
 from phr.access.installation import Installation
 from phr.access.journal import Tag
-from phr.access.reader import Citizen, System
+from phr.access.reader import SELF, Citizen, System
 from phr.access.right import HIDDEN_FROM_PROXIES
 from phr.access.scope import READ
 from phr.access.visit import Deed, Visit, asked_of
@@ -29,8 +29,6 @@ from phr.documents import labels
 
 log = logging.getLogger("carnet.agenda")
 
-SELF = "carnet"
-"""The installation's own name, as the client that acts here."""
 CLOSED = timedelta(days=1)
 """How long until a record that is closed is looked at again: it may be open then."""
 _EVERYTHING = (Scope("patient", "*", frozenset("rs")),)

@@ -21,6 +21,7 @@ from auth import accounts, invitations
 from auth.accounts import of_record
 from phr import enrolment, imports, mandates, representation
 from phr.access.installation import Installation
+from phr.access.reader import SELF
 from phr.access.visit import Visit
 from phr.commands.opening import Opened, opened, refusal
 from phr.core.database import Database
@@ -151,7 +152,7 @@ def _decide(here: Opened, act: Callable[[Visit], Coroutine[Any, Any, _T]]) -> _T
         keks = KeyEncryptionKeys(KeyFile.load(here.settings.key_file))
         installation = Installation.make(here.settings, database, keks, here.keys)
         try:
-            return await act(imports.visit_of(installation, mandates.SELF, datetime.now(UTC)))
+            return await act(imports.visit_of(installation, SELF, datetime.now(UTC)))
         except DomainError as error:
             raise refusal(f"Nothing was changed: {error.issues[0].diagnostics}") from None
         finally:

@@ -18,15 +18,13 @@ from phr import rights
 from phr.access.consent import terms_of
 from phr.access.decision import BLIND, Because, Sight
 from phr.access.provision import DELEGATIONS, in_force
-from phr.access.reader import Citizen, Delegate
+from phr.access.reader import SELF, Citizen, Delegate
 from phr.access.right import AGENDA, MESSAGE, PRESCRIPTIONS
 from phr.access.scope import READ
 from phr.access.sight import CONSULT
 from phr.access.visit import Deed
 from phr.notifications.entry import Kind
 
-SELF = "carnet"
-"""The installation's own name, as the client that tells."""
 POWERS: Mapping[str, frozenset[str]] = {
     "document": frozenset({CONSULT}),
     "prevention": frozenset({CONSULT, AGENDA}),

@@ -8,12 +8,11 @@ from datetime import datetime
 
 from phr.access.installation import Installation
 from phr.access.journal import Tag
-from phr.access.reader import System
+from phr.access.reader import SELF, System
 from phr.access.scope import UPDATE
 from phr.access.visit import Visit
 from phr.core.errors import DomainError, Reason
 from phr.imports import EVERYTHING
-from phr.mandates import SELF
 from phr.prescription import ledger, showing, task
 from phr.prescription.held import find
 from phr.prescription.life import OVER, State

@@ -27,6 +27,7 @@ from phr.prevention.elements import full
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
 from phr.prevention.rulebook import RULES
 from phr.prevention.statements import BY_PERSON, BY_PROFESSIONAL, DONE, LATER
+from phr.prevention.who import LONGEST_PREGNANCY
 from phr.reading import require
 from phr.writing import Written, written
 
@@ -43,7 +44,6 @@ _STATUS = {
 """R4 task-status of each word."""
 _SURVEY = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "survey"}
 _LONGEST_REASON = 1000
-_LONGEST_PREGNANCY = timedelta(weeks=45)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def _last_period(said: Said, today: date) -> Json:
     """The first day of the last period, told today."""
     if said.on is None or said.value is not None or said.until is not None:
         raise invalid("The first day of the last period is said with on, alone.", _at("on"), "required")
-    if today - said.on > _LONGEST_PREGNANCY:
+    if LONGEST_PREGNANCY.after(said.on) < today:
         raise invalid("No pregnancy lasts that long.", _at("on"))
     return {"effectiveDateTime": today.isoformat(), "valueDateTime": said.on.isoformat()}
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from phr.prevention import places
+from phr.prevention.form import WordsForm
 from phr.prevention.rule import Words
 
 CODES = Path(__file__).with_name("codes")
@@ -41,13 +42,8 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     prefix: bool = False
 
 
-class _Title(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    fr: str
-    en: str
-
-
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    title: _Title
+    title: WordsForm
     includes: list[str] = []
     names: list[str] = []
     code: list[Code] = []

@@ -76,7 +76,7 @@ def first(value: Any, born: date | None = None) -> date | None:
         found = date(int(partial[1]), int(partial[2] or 1), 1)
     except ValueError:
         return None
-    if found.year not in _LIVED:
+    if not lived(found):
         return None
     inside = born is not None and found < born and born.isoformat().startswith(str(value))
     return born if inside else found

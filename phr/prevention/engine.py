@@ -26,7 +26,7 @@ def advise(rules: Rules, person: Person, on: date) -> list[Advice]:
 
 def judge(rule: Rule, person: Person, on: date) -> Advice:
     """Where a person stands with one rule that day, and the first date on which they would stand elsewhere."""
-    if not person.statements and (far := _far(rule, rule.versions[0], person, on)) is not None:
+    if not person.statements and (far := _far(rule, person, on)) is not None:
         return far
     marks: Marks = []
     now = stand(rule, person, on, marks)
@@ -35,9 +35,10 @@ def judge(rule: Rule, person: Person, on: date) -> Advice:
     return now
 
 
-def _far(rule: Rule, version: Version, person: Person, on: date) -> Advice | None:
+def _far(rule: Rule, person: Person, on: date) -> Advice | None:
     """For whom it never is, or who is far too young or old and did nothing of it: most rules, so said at once."""
-    born, whose = person.born, version.who
+    version, born = rule.versions[0], person.born
+    whose = version.who
     if born is None or version.in_force > on:
         return None
     if (never := who.stranger(whose, person)) is not None:

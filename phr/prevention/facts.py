@@ -14,17 +14,13 @@ import msgspec
 from phr.prevention import places
 from phr.prevention.codes import VALUE_SETS
 from phr.prevention.dates import Duration, duration
+from phr.prevention.form import WordsForm
 from phr.prevention.rule import Words
 
 
-class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    fr: str
-    en: str
-
-
 class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    question: _Words
-    why: _Words
+    question: WordsForm
+    why: WordsForm
     kind: Literal["yes-no", "date", "sex"] = "yes-no"
     conditions: list[str] = []
     negative: str | None = None

@@ -14,13 +14,13 @@ from phr.prevention.dates import EVER, NEVER, Duration
 from phr.prevention.elements import Json, coded, codings, first, objects, when
 from phr.prevention.facts import ASKED_OTHERWISE, FACTS
 from phr.prevention.person import Answer, Pregnancy
+from phr.prevention.who import LONGEST_PREGNANCY
 
 Heard = tuple[str, Answer]
 """A fact, and what is known of it."""
 
 OBSERVED = frozenset({"final", "amended", "corrected"})
 ANSWERED = frozenset({"completed", "amended"})
-_LATEST_TERM = Duration(days=45 * 7)
 _TERM = timedelta(days=280)
 _TOBACCO, _PREGNANCY, _DUE = (LOINC, "72166-2"), (LOINC, "82810-3"), (LOINC, "11778-8")
 _LMP, _START = (LOINC, LAST_PERIOD), (FACT, "pregnancy-start")
@@ -42,7 +42,7 @@ def heard(name: str, value: bool, since: date, until: date | None = None) -> Hea
     if until is None and not value and (lasts := FACTS[name].negative) is not None:
         until = lasts.after(since)
     if until is None and value and name == "pregnant":
-        until = _LATEST_TERM.after(since)
+        until = LONGEST_PREGNANCY.after(since)
     return name, Answer(value, since, NEVER if until is None else until)
 
 
@@ -148,12 +148,11 @@ def _start(codes: set[tuple[str, str]], value: date, known: tuple[Answer, ...]) 
         return value - _TERM
     if _START in codes:
         return value
-    during = any(one.value and value <= one.since < _LATEST_TERM.after(value) for one in known)
+    during = any(one.value and value <= one.since < LONGEST_PREGNANCY.after(value) for one in known)
     return value if _LMP in codes and during else None
 
 
 def _end(start: date, known: tuple[Answer, ...]) -> date | None:
     """The day of the first no during it."""
-    return min(
-        (one.since for one in known if not one.value and start < one.since < _LATEST_TERM.after(start)), default=None
-    )
+    latest = LONGEST_PREGNANCY.after(start)
+    return min((one.since for one in known if not one.value and start < one.since < latest), default=None)

@@ -9,8 +9,9 @@ from datetime import date, timedelta
 from phr.prevention.advice import Advice
 from phr.prevention.dates import EVER, NEVER
 from phr.prevention.rule import Version
+from phr.prevention.series import begun_until
 from phr.prevention.who import ages
-from phr.prevention.windows import Window, around
+from phr.prevention.windows import Window, around, counts_from
 
 ANY = EVER, NEVER
 NONE = NEVER, NEVER
@@ -34,7 +35,7 @@ def reach(alike: Advice, born: date, on: date) -> Window:
     if whole[0] >= whole[1]:
         return ANY
     if schedule.shape == "once":
-        return _early(version, whole), whole[1]
+        return counts_from(version, whole), whole[1]
     if schedule.shape == "each":
         return _each(version, born, whole, on)
     if schedule.shape == "every":
@@ -42,8 +43,7 @@ def reach(alike: Advice, born: date, on: date) -> Window:
         return min(one.lasts.before(counts) for one in schedule.holds) - _MONTHS_ARE_UNEQUAL, NEVER
     if alike.next_change is not None or schedule.begun is None:
         return ANY  # a dose too early is told of while another is called for
-    first = min(one.start.start.after(born) for one in schedule.courses)
-    return first, max(one.after(born) for one in schedule.begun)
+    return min(one.start.start.after(born) for one in schedule.courses), begun_until(schedule, born)
 
 
 def _each(version: Version, born: date, whole: Window, on: date) -> Window:
@@ -52,9 +52,4 @@ def _each(version: Version, born: date, whole: Window, on: date) -> Window:
         return NONE
     before, here, after, _ = around(version, born, whole, on)
     first = here or before or after
-    return NONE if first is None else (_early(version, first), NEVER)
-
-
-def _early(version: Version, window: Window) -> date:
-    early = version.schedule.early
-    return EVER if early is None else early.before(window[0])
+    return NONE if first is None else (counts_from(version, first), NEVER)

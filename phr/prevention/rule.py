@@ -216,9 +216,6 @@ class Rule:
 
     def at(self, on: date) -> Version | None:
         """The newest version in force that day; None before the first."""
-        newest = self.versions[0]
-        if newest.in_force <= on:
-            return newest
         return next((one for one in self.versions if one.in_force <= on), None)
 
 

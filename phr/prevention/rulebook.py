@@ -33,10 +33,10 @@ from phr.prevention.rule import (
     Who,
     Words,
 )
+from phr.prevention.who import LONGEST_PREGNANCY
 
 RULES_FOLDER = Path(__file__).with_name("rules")
 LONGEST_SAYING = 280
-LONGEST_PREGNANCY = Duration(days=45 * 7)
 
 
 class RuleError(ValueError):

@@ -24,7 +24,7 @@ from fhir.validation import validate
 from phr import notices
 from phr.access.installation import Installation
 from phr.access.journal import Tag
-from phr.access.reader import System, identity
+from phr.access.reader import SELF, System, identity
 from phr.access.scope import READ
 from phr.access.visit import Deed, Visit
 from phr.core.database import Session, compile_query
@@ -44,8 +44,6 @@ from phr.prevention.telling import Recipient, Telling, choose
 from phr.representation import representation
 from phr.rights import keys_of
 
-SELF = "carnet"
-"""The installation's own name, as the client that acts here."""
 NOBODY_YET = timedelta(days=30)
 """How long until a record that nobody reads is looked at again: an account opened meanwhile writes nothing in it."""
 _MOST = 100

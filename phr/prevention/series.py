@@ -9,19 +9,19 @@ from phr.prevention.advice import Advice, Clause
 from phr.prevention.dates import NEVER
 from phr.prevention.person import Event
 from phr.prevention.place import CALLING, Case, calling, done, not_yet, past
-from phr.prevention.rule import Course
+from phr.prevention.rule import Course, Schedule
 from phr.prevention.who import Marks, ages
 
 
 def place(case: Case) -> Advice:
     """Shape `series`."""
     schedule, born, on, marks = case.version.schedule, case.born, case.on, case.marks
-    last = NEVER if schedule.begun is None else max(one.after(born) for one in schedule.begun)
     mine = [one for one in case.events if not schedule.sets.isdisjoint(one.sets)]
     marks += [one.on for one in mine if one.on > on]
     mine = [one for one in mine if one.on <= on]
     course, counted = _given(schedule.courses, born, mine)
     if course is None:
+        last = begun_until(schedule, born)
         course = None if on >= last else _to_begin(schedule.courses, born, on, marks)
         if course is None:
             return past(case, last)
@@ -29,6 +29,11 @@ def place(case: Case) -> Advice:
     if mine and found.status in CALLING and mine[-1] not in counted and mine[-1].on >= ages(case.version.who, born)[0]:
         found = replace(found, why=(*found.why, Clause("too-early", (mine[-1].on,))))
     return found
+
+
+def begun_until(schedule: Schedule, born: date) -> date:
+    """The day from which a series is begun no more; NEVER when it may be at any age."""
+    return NEVER if schedule.begun is None else max(one.after(born) for one in schedule.begun)
 
 
 def _next(case: Case, course: Course, counted: Sequence[Event]) -> Advice:

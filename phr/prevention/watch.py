@@ -152,10 +152,8 @@ _DUE = compile_query(
     .order_by(_watch.next_change, _watch.record)
     .limit(PAGE)
 )
-_REACHED = upsert(prevention_message).values(
-    {one.name: bindparam(one.name, type_=one.type) for one in prevention_message.c}
-)
-_FIRST = compile_query(_REACHED.on_conflict_do_nothing().returning(_told.at))
+_message = {one.name: bindparam(one.name, type_=one.type) for one in prevention_message.c}
+_FIRST = compile_query(upsert(prevention_message).values(_message).on_conflict_do_nothing().returning(_told.at))
 _FORGET = compile_query(
     delete(prevention_message).where(
         _told.bucket == _place["bucket"],
@@ -177,9 +175,7 @@ _TOLD = compile_query(
         _told.recipient == bindparam("recipient", type_=Uuid()),
     )
 )
-_TELL = compile_query(
-    insert(prevention_message).values({one.name: bindparam(one.name, type_=one.type) for one in prevention_message.c})
-)
+_TELL = compile_query(insert(prevention_message).values(_message))
 
 
 async def read_journal(database: Database, rules: str, now: datetime) -> None:

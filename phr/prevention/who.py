@@ -6,7 +6,7 @@ The rule: three answers, never two. Who is not surely outside may be inside; who
 from datetime import date
 
 from phr.prevention.advice import Clause
-from phr.prevention.dates import EVER, NEVER, add
+from phr.prevention.dates import EVER, NEVER, Duration
 from phr.prevention.person import Event, Person, Pregnancy
 from phr.prevention.rule import Who
 
@@ -14,11 +14,13 @@ Marks = list[date]
 """The dates on which what was just read would be read otherwise."""
 
 PREGNANT = "pregnant"
+LONGEST_PREGNANCY = Duration(days=45 * 7)
+"""From its start: one that is not known to be over is over then."""
 
 
 def term(pregnancy: Pregnancy) -> date:
     """When a pregnancy is over: 45 weeks from its start at the latest."""
-    latest = add(pregnancy.start, days=45 * 7)
+    latest = LONGEST_PREGNANCY.after(pregnancy.start)
     return latest if pregnancy.end is None or pregnancy.end > latest else pregnancy.end
 
 

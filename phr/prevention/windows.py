@@ -70,15 +70,20 @@ def _counted(case: Case, window: Window | None) -> Event | None:
     """The last event on or before the day that counts for a window."""
     if window is None or not case.events:
         return None
-    schedule, on = case.version.schedule, case.on
-    start = EVER if schedule.early is None else schedule.early.before(window[0])
+    sets, on, start = case.version.schedule.sets, case.on, counts_from(case.version, window)
     last = None
     for event in case.events:
-        if start <= event.on < window[1] and not schedule.sets.isdisjoint(event.sets):
+        if start <= event.on < window[1] and not sets.isdisjoint(event.sets):
             case.marks.append(event.on)
             if event.on <= on:
                 last = event
     return last
+
+
+def counts_from(version: Version, window: Window) -> date:
+    """The first day on which what is done counts for a window."""
+    early = version.schedule.early
+    return EVER if early is None else early.before(window[0])
 
 
 def around(version: Version, born: date, whole: Window, on: date) -> tuple[Window | None, ...]:

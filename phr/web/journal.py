@@ -17,8 +17,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from auth.choices import RecordChoice
+from auth.launches import PAGES
 from auth.server import AuthServer
-from phr.access.audit import PAGES, SUCCESS, Group
+from phr.access.audit import SUCCESS, Group
 from phr.access.journal import Tag
 from phr.journal_words import day_of, texts_in
 from phr.web.api import calling

@@ -135,7 +135,8 @@ def _groups(plan: Plan) -> list[tuple[str, Sequence[object]]]:
 
 async def _say(here: Practising, api: Api, record: str, form: Pairs) -> Response:
     """What a professional says of a recommendation, with why."""
-    given, undo = dict(form), "undo" in dict(form)
+    given = dict(form)
+    undo = "undo" in given
     rule, word, reason = (given.get(name, "") for name in ("rule", "said", "reason"))
     if RULES.get(rule) is None:
         return _absent(here)

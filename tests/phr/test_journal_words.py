@@ -10,20 +10,20 @@ from uuid import UUID
 import pytest
 
 import phr
+from auth.launches import PAGES
 from fhir.narrative import judge
 from fhir.parameters import KINDS
-from phr import destruction, mandates
-from phr.access.audit import PAGES, Act, Group, audit_event, facets
+from phr import destruction
+from phr.access.audit import Act, Group, audit_event, facets
 from phr.access.consent import STRUCTURES
 from phr.access.decision import Because
 from phr.access.journal import Actor, Note, Tag
-from phr.agenda import telling
+from phr.access.reader import SELF
 from phr.journal_words import LANGUAGES, LONGEST, Viewer, preferred, tell, texts_in
 from phr.messages import retention
 from phr.mssante import gateway
-from phr.notifications import audience
 from phr.prescription.life import OVER
-from phr.prevention import feed, sending
+from phr.prevention import feed
 from phr.web import api
 
 PERSON, PARENT = Viewer("ada"), Viewer("mum", represents=True)
@@ -141,7 +141,7 @@ def _source() -> str:
 
 
 def test_each_name_the_installation_acts_under_is_told_in_words() -> None:
-    names = {mandates.SELF, sending.SELF, telling.SELF, audience.SELF, feed.CLIENT, gateway.CLIENT, api.CLIENT}
+    names = {SELF, feed.CLIENT, gateway.CLIENT, api.CLIENT}
     names |= {retention.BY.client, destruction.BY.client}
     for language in LANGUAGES:
         assert set(texts_in(language)["software"]) == names

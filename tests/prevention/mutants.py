@@ -122,12 +122,12 @@ MUTANTS = (
     *of(
         WINDOWS,
         ("", "a window ends a day later", "if window[1] <= on:", "if window[1] < on:"),
-        ("", "early is forgotten", "schedule.early.before(window[0])", "window[0]"),
+        ("", "early is forgotten", "early.before(window[0])", "window[0]"),
         (
             "",
             "ever is not",
-            "start = EVER if schedule.early is None else",
-            "start = window[0] if schedule.early is None else",
+            "return EVER if early is None else",
+            "return window[0] if early is None else",
         ),
         (
             "",
@@ -150,7 +150,7 @@ MUTANTS = (
         (
             "",
             "any event counts",
-            "not schedule.sets.isdisjoint(event.sets):\n            case.marks.append(event.on)",
+            "not sets.isdisjoint(event.sets):\n            case.marks.append(event.on)",
             "True:\n            case.marks.append(event.on)",
         ),
         (
@@ -303,7 +303,7 @@ MUTANTS = (
     *of(
         REACH,
         ("", "exclusions reach nothing", "if version.who.unless:\n        return ANY", ""),
-        ("", "what was done too early reaches nothing", "return _early(version, whole), whole[1]", "return whole"),
+        ("", "what was done too early reaches nothing", "return counts_from(version, whole), whole[1]", "return whole"),
         ("", "what holds is counted from today", "counts = whole[0] if on < whole[1] else on", "counts = on"),
         ("", "the shortest hold reaches furthest", "min(one.lasts.before(counts)", "max(one.lasts.before(counts)"),
         (
@@ -312,9 +312,8 @@ MUTANTS = (
             "if alike.next_change is not None or schedule.begun is None:",
             "if schedule.begun is None:",
         ),
-        ("", "the last course alone is begun", "first = min(one.start", "first = max(one.start"),
+        ("", "the last course alone is begun", "return min(one.start", "return max(one.start"),
         ("", "only the window to come is reached", "first = here or before or after", "first = here or after"),
-        ("", "what was done ever is not", "return EVER if early is None", "return window[0] if early is None"),
     ),
     *of(
         CROWD,
